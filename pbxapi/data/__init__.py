@@ -1,0 +1,1 @@
+"""The database: sessions, statements, settings, the change row, the audit row, migrations."""

@@ -1,0 +1,134 @@
+"""Noting a change: the row that drives the switch nodes, written in the transaction of the data."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+import orjson
+from psycopg.types.json import Jsonb
+
+from pbxapi.data.database import Row, Session
+
+CHANNEL = "pbxapi_change"
+"""What a transaction that noted a change NOTIFYs; the relay listens."""
+
+_NOTE = f"""
+with noted as (
+  insert into pbxapi.change
+         (change_id, resource, action, record_uuid, domain_uuid, domain_name, old, request_id, key_id)
+  values (%(change_id)s, %(resource)s, %(action)s, %(record_uuid)s, %(domain_uuid)s, %(domain_name)s,
+          %(old)s, %(request_id)s, %(key_id)s)
+  returning change_id
+), nodes as (
+  insert into pbxapi.change_node (change_id, node)
+  select noted.change_id, node.name from noted cross join pbxapi.node
+)
+select pg_notify('{CHANNEL}', '')
+"""
+
+_CHANGE = """
+select change_id, resource, action, record_uuid, created_at
+  from pbxapi.change
+ where change_id = %(change_id)s
+   and (%(domain_uuid)s::uuid is null or domain_uuid = %(domain_uuid)s)
+"""
+
+_NODES = """
+select change_id, node, state, coalesce(error, '') as error, applied_at
+  from pbxapi.change_node
+ where change_id = any(%(change_ids)s)
+ order by node
+"""
+
+_STATE = """
+select count(*) as nodes,
+       count(*) filter (where state = 'pending') as pending,
+       count(*) filter (where state = 'failed') as failed
+  from pbxapi.change_node
+ where change_id = %(change_id)s
+"""
+
+
+def new_change_id() -> UUID:
+    """A version 7 uuid (RFC 9562): unique without a sequence, and in the order of time."""
+    milliseconds = time.time_ns() // 1_000_000
+    number = milliseconds << 80 | int.from_bytes(os.urandom(10))
+    number = number & ~(0xF << 76) | 0x7 << 76
+    return UUID(int=number & ~(0x3 << 62) | 0x2 << 62)
+
+
+def note_change(
+    session: Session,
+    *,
+    resource: str,
+    action: str,
+    record_uuid: UUID | None,
+    domain_uuid: UUID | None,
+    domain_name: str | None,
+    old: Mapping[str, Any] | None,
+    request_id: str,
+    key_id: str,
+) -> UUID:
+    """Note one change for every known node; the new change's id.
+
+    Args:
+        old: values before the write that the effects need (number, context, profile); never a secret.
+    """
+    change_id = new_change_id()
+    session.run(
+        _NOTE,
+        change_id=change_id,
+        resource=resource,
+        action=action,
+        record_uuid=record_uuid,
+        domain_uuid=domain_uuid,
+        domain_name=domain_name,
+        old=Jsonb(dict(old), dumps=_dumps) if old is not None else None,
+        request_id=request_id,
+        key_id=key_id,
+    )
+    return change_id
+
+
+def _dumps(value: Any) -> bytes:
+    return orjson.dumps(value, default=str)
+
+
+def read_state(session: Session, change_id: UUID) -> str:
+    """``pending``, ``applied`` or ``failed``: what became of a change on all nodes together.
+
+    A change that no node knows yet is pending: the first node that registers takes it.
+    """
+    counts = session.row(_STATE, change_id=change_id)
+    assert counts is not None
+    return _overall(counts["nodes"], counts["pending"], counts["failed"])
+
+
+def _overall(nodes: int, pending: int, failed: int) -> str:
+    if pending or not nodes:
+        return "pending"
+    return "failed" if failed else "applied"
+
+
+def read_change(session: Session, change_id: UUID, domain_uuid: UUID | None) -> Row | None:
+    """One change as the API shows it, or None where this domain has no such change."""
+    change = session.row(_CHANGE, change_id=change_id, domain_uuid=domain_uuid)
+    return complete_changes(session, [change])[0] if change else None
+
+
+def complete_changes(session: Session, changes: list[Row]) -> list[Row]:
+    """Add to changes what became of them: ``state`` and ``nodes``."""
+    nodes: dict[UUID, list[Row]] = {change["change_id"]: [] for change in changes}
+
+    for row in session.rows(_NODES, change_ids=list(nodes)):
+        nodes[row.pop("change_id")].append(row)
+    for change in changes:
+        own = nodes[change["change_id"]]
+        states = [node["state"] for node in own]
+        change["state"] = _overall(len(own), states.count("pending"), states.count("failed"))
+        change["nodes"] = own
+    return changes

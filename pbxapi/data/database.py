@@ -1,0 +1,207 @@
+"""Connections to PostgreSQL: one pool per process, sessions that read and sessions that write."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from pbxapi.data.statements import Statement
+
+log = logging.getLogger(__name__)
+
+Row = dict[str, Any]
+Connection = psycopg.Connection[Row]
+
+DatabaseError = psycopg.Error
+"""Whatever PostgreSQL or the way to it answers instead of rows."""
+
+UNAVAILABLE = (
+    PoolTimeout,
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+)
+"""The database is away, restarting, or too busy to answer in time (lock and statement timeouts included)."""
+
+_BROKEN = (psycopg.OperationalError, psycopg.InterfaceError)
+
+
+_OPTIONS = (
+    "-c statement_timeout={statement_ms} -c lock_timeout=2000 "
+    "-c idle_in_transaction_session_timeout=10000 -c timezone=UTC"
+)
+
+
+class Session:
+    """Runs statements on one connection; a handler gets one and never commits.
+
+    Every call takes a `Statement` (or SQL text of the product's own) and named parameters.
+    """
+
+    def __init__(self, database: Database, writing: bool) -> None:
+        self._database = database
+        self._writing = writing
+        self._stack = ExitStack()
+        self._connection: Connection | None = None
+        self.statements_run = 0
+
+    def rows(self, statement: Statement | str, /, **parameters: Any) -> list[Row]:
+        """All rows of a select (or of ``returning``), as dictionaries."""
+        return self._execute(statement, parameters).fetchall()
+
+    def row(self, statement: Statement | str, /, **parameters: Any) -> Row | None:
+        """The first row, or None."""
+        return self._execute(statement, parameters).fetchone()
+
+    def value(self, statement: Statement | str, /, **parameters: Any) -> Any:
+        """The first column of the first row, or None."""
+        row = self.row(statement, **parameters)
+        return next(iter(row.values())) if row else None
+
+    def run(self, statement: Statement | str, /, **parameters: Any) -> int:
+        """Run a statement; how many rows it touched."""
+        return self._execute(statement, parameters).rowcount
+
+    def stream(self, statement: Statement | str, /, **parameters: Any) -> Iterator[Row]:
+        """Rows one by one through a server-side cursor: constant memory for any number."""
+        text = statement.text if isinstance(statement, Statement) else statement
+        connection = self._connect()
+        with connection.transaction(), connection.cursor(name="pbxapi_stream") as cursor:
+            cursor.itersize = 500
+            cursor.execute(text, parameters)
+            yield from cursor
+
+    def _connect(self) -> Connection:
+        if self._connection is None:
+            self._connection = self._stack.enter_context(self._database.lend())
+            if self._writing:
+                self._stack.enter_context(self._connection.transaction())
+        return self._connection
+
+    def _execute(self, statement: Statement | str, parameters: Mapping[str, Any]) -> psycopg.Cursor[Row]:
+        text = statement.text if isinstance(statement, Statement) else statement
+        first = self.statements_run == 0
+        self.statements_run += 1
+        try:
+            return self._connect().execute(text, parameters)
+        except _BROKEN as error:
+            if not first or not self._lost(error):
+                raise
+        # The pool does not test what it lends: a connection that PostgreSQL closed while it lay idle fails at
+        # its first statement, when nothing is lost by taking a fresh one.
+        self._forget()
+        self._database.drop_idle()
+        return self._connect().execute(text, parameters)
+
+    def _lost(self, error: psycopg.Error) -> bool:
+        if self._connection is None:
+            return isinstance(error, psycopg.OperationalError) and not isinstance(error, PoolTimeout)
+        return self._connection.closed
+
+    def _forget(self) -> None:
+        try:
+            self._stack.close()
+        except _BROKEN:
+            log.info("a connection to PostgreSQL was lost; taking a fresh one")
+        self._stack = ExitStack()
+        self._connection = None
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self._stack.__exit__(*exception)
+
+
+class Database:
+    """The pool of one process.
+
+    Args:
+        url: where the database is.
+        max_size: connections at most; one per thread that serves requests.
+        statement_ms: no statement runs longer.
+        name: shown in pg_stat_activity.
+    """
+
+    def __init__(self, url: str, *, max_size: int = 4, statement_ms: int = 5000, name: str = "pbxapi") -> None:
+        self._url = url
+        self._max_size = max_size
+        self._options = _OPTIONS.format(statement_ms=statement_ms)
+        self._name = name
+        self._pool: ConnectionPool[Connection] | None = None
+        self._pid = 0
+        self._lock = threading.Lock()
+
+    def reading(self) -> Session:
+        """A session for reads: each statement by itself, no transaction."""
+        return Session(self, writing=False)
+
+    def writing(self) -> Session:
+        """A session whose statements are one transaction: committed when the block ends well."""
+        return Session(self, writing=True)
+
+    def lend(self) -> AbstractContextManager[Connection]:
+        """A connection of the pool, in autocommit."""
+        return self._current_pool().connection()
+
+    @contextmanager
+    def dedicated(self) -> Iterator[Connection]:
+        """A connection outside the pool, for LISTEN and for locks that outlive a transaction."""
+        with self._connect() as connection:
+            yield connection
+
+    def drop_idle(self) -> None:
+        """Let go of idle connections, which a restart of PostgreSQL has left dead."""
+        self._current_pool().check()
+
+    def close(self) -> None:
+        """Close the pool of this process."""
+        with self._lock:
+            if self._pool is not None and self._pid == os.getpid():
+                self._pool.close()
+            self._pool = None
+
+    def figures(self) -> Mapping[str, int]:
+        """The pool's own figures (psycopg_pool statistics)."""
+        return self._current_pool().get_stats()
+
+    def _arguments(self) -> dict[str, Any]:
+        return {
+            "autocommit": True,
+            "row_factory": dict_row,
+            "options": self._options,
+            "application_name": self._name,
+            "connect_timeout": 3,
+            "keepalives_idle": 30,
+            "tcp_user_timeout": 10_000,
+        }
+
+    def _connect(self) -> Connection:
+        return psycopg.connect(self._url, **self._arguments())
+
+    def _current_pool(self) -> ConnectionPool[Connection]:
+        # A forked child must not use its parent's sockets: the pool belongs to one process.
+        if self._pool is None or self._pid != os.getpid():
+            with self._lock:
+                if self._pool is None or self._pid != os.getpid():
+                    self._pool = ConnectionPool(
+                        self._url,
+                        kwargs=self._arguments(),
+                        min_size=1,
+                        max_size=self._max_size,
+                        timeout=5.0,
+                        max_idle=300.0,
+                        max_lifetime=3600.0,
+                        reconnect_timeout=10.0,
+                        open=True,
+                        name=self._name,
+                    )
+                    self._pid = os.getpid()
+        return self._pool

@@ -1,0 +1,214 @@
+"""Lists: a plain select made into pages, with search, filters, natural order and cursors.
+
+A resource's ``list.sql`` says which rows and columns there are; what a request adds is put around it from names
+that the resource declares. Nothing from a request becomes SQL text.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from uuid import UUID
+
+import orjson
+
+from pbxapi.data.database import Row, Session
+from pbxapi.data.statements import Statement
+
+Kind = Literal["natural", "text", "number", "time"]
+
+_EXPRESSIONS: Mapping[Kind, str] = {
+    # Every run of digits padded to 20, so that 9 comes before 10; immutable, so that an index can hold it.
+    "natural": (
+        "regexp_replace(regexp_replace(lower(coalesce({0}::text, '')), '(\\d+)', '00000000000000000000\\1', 'g'),"
+        " '0*(\\d{{20}})(?!\\d)', '\\1', 'g') collate \"C\""
+    ),
+    "text": "lower(coalesce({0}::text, '')) collate \"C\"",
+    "number": "coalesce({0}::numeric, 0)",
+    "time": "{0}::timestamptz",
+}
+
+
+@dataclass(frozen=True)
+class Sort:
+    """A column that a list can be sorted by.
+
+    Attributes:
+        column: a column of ``list.sql``; one that the answer does not show is fine.
+        kind: how its values compare: ``natural`` (9 before 10), ``text``, ``number``, ``time`` (never null).
+    """
+
+    column: str
+    kind: Kind = "natural"
+
+    def expression(self, value: str) -> str:
+        """The SQL that compares, of a column or of a parameter."""
+        return _EXPRESSIONS[self.kind].format(value)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What one list request asks for.
+
+    Attributes:
+        sort: name of the sort, with a leading ``-`` for descending.
+        search: text looked for anywhere in the searched columns, or None.
+        filters: column -> the text it must equal.
+        limit: rows at most.
+        offset: rows to skip; unused with a cursor.
+        after: the place after which to go on, or None.
+    """
+
+    sort: str
+    limit: int
+    offset: int = 0
+    search: str | None = None
+    filters: Mapping[str, str] = field(default_factory=dict)
+    after: tuple[str, UUID] | None = None
+
+
+def like(text: str) -> str:
+    """A pattern that finds the text anywhere, taken literally."""
+    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"%{escaped}%"
+
+
+def encode_cursor(sort: str, after: str, uuid: UUID) -> str:
+    """An opaque token for the place after a row."""
+    return base64.urlsafe_b64encode(orjson.dumps([sort, after, uuid])).decode().rstrip("=")
+
+
+def decode_cursor(token: str, sort: str) -> tuple[str, UUID]:
+    """The place that a token names.
+
+    Raises:
+        ValueError: it is none of ours, or was made for another order.
+    """
+    try:
+        made_for, after, uuid = orjson.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+        place = str(after), UUID(uuid)
+    except (binascii.Error, ValueError, TypeError, AttributeError):
+        raise ValueError("is no cursor of this list") from None
+    if made_for != sort or "\0" in place[0]:
+        raise ValueError("was made for another sort order")
+    return place
+
+
+class Listing:
+    """One resource's list.
+
+    Args:
+        statement: the select: whose rows, and their columns.
+        columns: those that the answer shows, in order.
+        id: the column of the record's uuid, the last word in every order.
+        sorts: name -> order.
+        search: columns that ``search=`` looks into.
+        count: an own statement for the total, where the list's own would be wasteful.
+    """
+
+    def __init__(
+        self,
+        statement: Statement,
+        columns: Sequence[str],
+        id: str,
+        sorts: Mapping[str, Sort],
+        search: Sequence[str] = (),
+        count: Statement | None = None,
+    ) -> None:
+        self.statement = statement
+        self.columns = tuple(columns)
+        self.sorts = sorts
+        self._id = id
+        self._search = tuple(search)
+        self._count = count
+        self._texts: dict[tuple[object, ...], str] = {}
+
+    def rows(self, session: Session, request: Request, parameters: Mapping[str, Any]) -> list[Row]:
+        """One page, by number."""
+        text = self._text("page", request)
+        return session.rows(text, **self._values(request, parameters), _offset=request.offset)
+
+    def rows_after(
+        self, session: Session, request: Request, parameters: Mapping[str, Any]
+    ) -> tuple[list[Row], str | None]:
+        """One page after a place, and the cursor of the next one (None at the end); costs the same anywhere."""
+        values = self._values(request, parameters)
+        values["_limit"] = request.limit + 1
+        if request.after:
+            values["_after"], values["_after_id"] = request.after
+        rows = session.rows(self._text("after" if request.after else "first", request), **values)
+        last = None
+        if len(rows) > request.limit:
+            rows.pop()
+            last = encode_cursor(request.sort, rows[-1]["_after"], rows[-1]["_after_id"])
+        for row in rows:
+            del row["_after"], row["_after_id"]
+        return rows, last
+
+    def total(self, session: Session, request: Request, parameters: Mapping[str, Any]) -> int:
+        """How many rows there are in all."""
+        if self._count and not request.search and not request.filters:
+            return int(session.value(self._count, **parameters))
+        return int(session.value(self._text("count", request), **self._values(request, parameters)))
+
+    def total_up_to(
+        self, session: Session, request: Request, parameters: Mapping[str, Any], most: int
+    ) -> int | None:
+        """How many rows there are, or None where there are more than `most`."""
+        text = self._text("capped", request)
+        found = int(session.value(text, **self._values(request, parameters), _most=most + 1))
+        return found if found <= most else None
+
+    def total_estimate(self, session: Session, request: Request, parameters: Mapping[str, Any]) -> int:
+        """The planner's guess, from its statistics."""
+        text = "explain (format json) " + self._text("bare", request)
+        plan = session.value(text, **self._values(request, parameters))
+        return int(plan[0]["Plan"]["Plan Rows"])
+
+    def _values(self, request: Request, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        values = dict(parameters)
+        values["_limit"] = request.limit
+        if request.search is not None:
+            values["_search"] = like(request.search)
+        for column, value in request.filters.items():
+            values[f"_is_{column}"] = value
+        return values
+
+    def _text(self, form: str, request: Request) -> str:
+        key = (form, request.sort, request.search is None, tuple(sorted(request.filters)))
+        text = self._texts.get(key)
+        if text is None:
+            text = self._texts[key] = self._build(form, request)
+        return text
+
+    def _build(self, form: str, request: Request) -> str:
+        conditions = [f"r.{column}::text = %(_is_{column})s" for column in sorted(request.filters)]
+        if request.search is not None:
+            found = " or ".join(f"r.{column} ilike %(_search)s" for column in self._search)
+            conditions.append(f"({found or 'false'})")
+        source = f"from (\n{self.statement.text}\n) as r"
+        descending = request.sort.startswith("-")
+        sort = self.sorts[request.sort.removeprefix("-")]
+        place = sort.expression(f"r.{sort.column}")
+        if form == "after":
+            value = sort.expression("%(_after)s")
+            conditions.append(f"({place}, r.{self._id}) {'<' if descending else '>'} ({value}, %(_after_id)s)")
+        where = f"\nwhere {' and '.join(conditions)}" if conditions else ""
+        if form == "count":
+            return f"select count(*) {source}{where}"
+        if form == "capped":
+            return f"select count(*) from (select 1 {source}{where} limit %(_most)s) as some"
+        columns = ", ".join(f"r.{column}" for column in self.columns)
+        if form == "bare":
+            return f"select {columns} {source}{where}"
+        if form in ("first", "after"):
+            columns += f", r.{sort.column}::text as _after, r.{self._id} as _after_id"
+        order = " desc" if descending else ""
+        offset = " offset %(_offset)s" if form == "page" else ""
+        return (
+            f"select {columns} {source}{where}\n"
+            f"order by {place}{order}, r.{self._id}{order} limit %(_limit)s{offset}"
+        )

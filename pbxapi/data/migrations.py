@@ -1,0 +1,114 @@
+"""Our own tables, in schema `pbxapi` of FusionPBX's database; FusionPBX's tables are never altered."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pbxapi.config import builtin_folder
+from pbxapi.data.database import Connection, Database
+
+_LOCK = 0x70627861_7069_0001  # "pbxapi": one migration at a time, whatever process runs it
+
+_TABLE = """
+create schema if not exists pbxapi;
+create table if not exists pbxapi.migration (
+  owner       text not null,
+  name        text not null,
+  checksum    text not null,
+  applied_at  timestamptz not null default clock_timestamp(),
+  primary key (owner, name)
+)
+"""
+
+
+class MigrationError(Exception):
+    """The database and the migrations of this version do not fit together; says what to do."""
+
+
+@dataclass(frozen=True)
+class Migration:
+    """One file of SQL, applied once.
+
+    Attributes:
+        owner: ``pbxapi``, or the plugin whose tables it makes.
+        name: the file's name without ``.sql``; files are applied in its order.
+    """
+
+    owner: str
+    name: str
+    text: str
+
+    @property
+    def checksum(self) -> str:
+        """Of the text as it was applied: a file that changed afterwards is noticed."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+def read_migrations(owner: str, folder: Path) -> list[Migration]:
+    """The migrations of a folder, in order."""
+    return [Migration(owner, p.stem, p.read_text("utf-8")) for p in sorted(folder.glob("*.sql"))]
+
+
+def builtin_migrations() -> list[Migration]:
+    """Those of the product itself."""
+    return read_migrations("pbxapi", builtin_folder("sql") / "migrations")
+
+
+def migrate(database: Database, migrations: Sequence[Migration]) -> list[Migration]:
+    """Apply what is missing, each file in a transaction of its own; those applied now.
+
+    Forward only. Several processes may call it at once: the others wait.
+
+    Raises:
+        MigrationError: an applied file has changed, or the database is newer than this version.
+    """
+    applied: list[Migration] = []
+    with database.dedicated() as connection:
+        connection.execute("set statement_timeout = 0")
+        connection.execute("set lock_timeout = '30s'")
+        connection.execute("select pg_advisory_lock(%s)", [_LOCK])
+        connection.execute(_TABLE)
+        done = _applied(connection)
+        _check(migrations, done)
+        for migration in migrations:
+            if (migration.owner, migration.name) in done:
+                continue
+            with connection.transaction():
+                connection.execute(migration.text)
+                connection.execute(
+                    "insert into pbxapi.migration (owner, name, checksum) values (%s, %s, %s)",
+                    [migration.owner, migration.name, migration.checksum],
+                )
+            applied.append(migration)
+    return applied
+
+
+def pending_migrations(database: Database, migrations: Sequence[Migration]) -> list[Migration]:
+    """What `migrate` would apply."""
+    with database.dedicated() as connection:
+        found = connection.execute("select to_regclass('pbxapi.migration') is not null as found").fetchone()
+        done = _applied(connection) if found and found["found"] else {}
+    _check(migrations, done)
+    return [m for m in migrations if (m.owner, m.name) not in done]
+
+
+def _applied(connection: Connection) -> dict[tuple[str, str], str]:
+    rows = connection.execute("select owner, name, checksum from pbxapi.migration").fetchall()
+    return {(row["owner"], row["name"]): row["checksum"] for row in rows}
+
+
+def _check(migrations: Sequence[Migration], done: dict[tuple[str, str], str]) -> None:
+    known = {(m.owner, m.name): m for m in migrations}
+    for (owner, name), checksum in done.items():
+        migration = known.get((owner, name))
+        if migration is None:
+            if owner == "pbxapi":
+                raise MigrationError(
+                    f"the database holds migration {name}, which this version does not know: it is newer than "
+                    "the program; install the version that made it"
+                )
+        elif migration.checksum != checksum:
+            raise MigrationError(f"migration {owner}/{name} was applied with other content; restore the file")

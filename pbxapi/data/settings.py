@@ -1,0 +1,68 @@
+"""FusionPBX's settings: the default ones, overridden by those of a domain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from uuid import UUID
+
+from pbxapi.data.database import Session
+
+_SETTINGS = """
+select category, subcategory, value from (
+  select 0 as level, default_setting_category as category, default_setting_subcategory as subcategory,
+         default_setting_value as value, default_setting_order as place
+    from v_default_settings
+   where default_setting_enabled::text = 'true'
+     and default_setting_category || '/' || default_setting_subcategory = any(%(names)s)
+  union all
+  select 1, domain_setting_category, domain_setting_subcategory, domain_setting_value, domain_setting_order
+    from v_domain_settings
+   where domain_uuid = %(domain_uuid)s
+     and domain_setting_enabled::text = 'true'
+     and domain_setting_category || '/' || domain_setting_subcategory = any(%(names)s)
+) as setting
+ where value is not null and value <> ''
+ order by level, place
+"""
+
+
+class Settings(Mapping[str, str]):
+    """Settings by ``category/subcategory``, such as ``limit/extensions``; only those that were asked for.
+
+    A domain's enabled row wins over the default one; empty values are skipped, as FusionPBX does
+    (docs/fusionpbx.md, settings).
+    """
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self._values = values
+
+    def __getitem__(self, name: str) -> str:
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def number(self, name: str) -> int | None:
+        """A whole number, or None where it is not set or no number."""
+        try:
+            return int(float(self._values[name]))
+        except (KeyError, ValueError):
+            return None
+
+    def on(self, name: str) -> bool:
+        """Whether a flag is set and true."""
+        return self._values.get(name, "").lower() in ("true", "1", "t", "yes", "on")
+
+
+def read_settings(session: Session, domain_uuid: UUID | None, names: Iterable[str]) -> Settings:
+    """Read some settings in one statement.
+
+    Args:
+        domain_uuid: whose; None for the default settings alone.
+        names: ``category/subcategory`` each.
+    """
+    rows = session.rows(_SETTINGS, domain_uuid=domain_uuid, names=list(names))
+    return Settings({f"{row['category']}/{row['subcategory']}": row["value"] for row in rows})

@@ -1,0 +1,89 @@
+"""SQL statements, one a file.
+
+A statement's text is what PostgreSQL gets, with psycopg's ``%(name)s`` for parameters. A line that ends in
+``--? table.column`` is left out where the database has no such column: FusionPBX's versions differ in a few
+optional ones, and the catalogue of the database at hand decides, never a version number.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+OPTIONAL_LINE = re.compile(r"--\?\s*(\w+)\.(\w+)\s*$")
+_COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.S)
+_LITERAL = re.compile(r"'(?:[^']|'')*'")
+_PARAMETER = re.compile(r"%\((\w+)\)s")
+_TABLE = re.compile(r"\b(?:from|join|into|update)\s+(?:only\s+)?((?:\w+\.)?\w+)", re.I)
+_ALLOWED_VERBS = ("select", "insert", "update", "delete", "with")
+
+Columns = Mapping[str, str]
+"""Column name -> type name of one table."""
+
+Catalogue = Mapping[str, Columns]
+"""Table name -> its columns, of schema public (and ``schema.table`` for others)."""
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One SQL statement.
+
+    Attributes:
+        name: what the code calls it: the file's name without ``.sql``.
+        text: the SQL.
+        source: where it stands, for messages.
+        parameters: the names that it uses.
+        tables: the tables that it reads or writes, as written.
+    """
+
+    name: str
+    text: str
+    source: str
+    parameters: frozenset[str]
+    tables: frozenset[str]
+
+
+def parse_statement(name: str, text: str, source: str, catalogue: Catalogue | None = None) -> Statement:
+    """Make a statement of a file's text.
+
+    Raises:
+        ValueError: it is not one plain select, insert, update or delete.
+    """
+    kept: list[str] = []
+    for line in text.splitlines():
+        optional = OPTIONAL_LINE.search(line)
+        if optional and catalogue is not None and optional[2] not in catalogue.get(optional[1], {}):
+            continue
+        kept.append(line)
+    sql = re.sub(r"\n\s*\n", "\n", _COMMENT.sub("", "\n".join(kept))).strip().rstrip(";").rstrip()
+    bare = _LITERAL.sub("''", sql)
+    verb = bare.split(None, 1)[0].lower() if bare else ""
+    if verb not in _ALLOWED_VERBS:
+        raise ValueError(f"{source}: a statement is a select, insert, update or delete, not {verb or 'empty'!r}")
+    if ";" in bare:
+        raise ValueError(f"{source}: one statement a file")
+    return Statement(
+        name,
+        sql,
+        source,
+        frozenset(_PARAMETER.findall(sql)),
+        frozenset(t.lower() for t in _TABLE.findall(bare)),
+    )
+
+
+def load_statements(folders: Sequence[Path], catalogue: Catalogue | None = None) -> dict[str, Statement]:
+    """All statements of some folders, by name; a later folder's file wins over an earlier one's."""
+    found: dict[str, Statement] = {}
+    for folder in folders:
+        for path in sorted(folder.glob("*.sql")):
+            source = f"{folder.name}/{path.name}"
+            found[path.stem] = parse_statement(path.stem, path.read_text("utf-8"), source, catalogue)
+    return found
+
+
+def tenant_tables(statement: Statement, catalogue: Catalogue) -> set[str]:
+    """The tables of a statement whose rows belong to a domain (they have a column ``domain_uuid``)."""
+    names = {table.removeprefix("public.") for table in statement.tables}
+    return {name for name in names if "domain_uuid" in catalogue.get(name, {})}
