@@ -11,7 +11,7 @@ import logging
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 import psycopg
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 # One row each, as JSON: the columns differ between FusionPBX versions, flags are boolean or text.
 _EXTENSION = """
-select to_jsonb(e) as row
+select to_jsonb(e) as record
   from v_extensions e
   join v_domains d on d.domain_uuid = e.domain_uuid
  where d.domain_name = %(domain)s
@@ -33,7 +33,7 @@ select to_jsonb(e) as row
  limit 1
 """
 _GATEWAYS = """
-select to_jsonb(g) as row
+select to_jsonb(g) as record
   from v_gateways g
  where g.profile = %(profile)s
    and g.enabled::text = 'true'
@@ -125,7 +125,7 @@ class XmlHandler:
         rows = self._select(_EXTENSION, {"user": user, "domain": domain})
         if not rows:
             return None
-        extension = rows[0]["row"]
+        extension = rows[0]["record"]
         document = _directory_document(extension, domain)
         for number in dict.fromkeys([extension["number_alias"] or extension["extension"], extension["extension"]]):
             self._write(f"directory:{number}@{domain}", document)
@@ -145,7 +145,7 @@ class XmlHandler:
                 return None
             gateways = SubElement(SubElement(holder, "profile", name=profile), "gateways")
             for row in rows:
-                _add_gateway(gateways, row["row"])
+                _add_gateway(gateways, row["record"])
         self._write(key, document)
         return document
 
@@ -154,11 +154,11 @@ class XmlHandler:
         rows = self._select(_MESSAGES, {"box": box, "domain": domain})
         return (rows[0]["new"], rows[0]["saved"]) if rows else (0, 0)
 
-    def _select(self, statement: str, values: Mapping[str, str]) -> list[DictRow] | None:
+    def _select(self, statement: LiteralString, values: Mapping[str, str]) -> list[DictRow] | None:
         """The rows; None, as FusionPBX's scripts take it, when the database is away."""
         try:
             with psycopg.connect(self._database_url, row_factory=dict_row, connect_timeout=3) as connection:
-                return connection.execute(statement.encode(), values).fetchall()
+                return connection.execute(statement, values).fetchall()
         except psycopg.Error as error:
             log.warning("the switch's XML handler has no database: %s", error)
             return None
@@ -181,9 +181,11 @@ class XmlHandler:
             return Element("document")
 
     def _write(self, key: str, document: Element) -> None:
-        self._before_cache_write(key)
         file = self._file(key)
-        if file is None or file.exists():
+        if file is None:
+            return
+        self._before_cache_write(key)
+        if file.exists():
             return
         unfinished = file.with_name(f"{file.name}.{uuid.uuid4()}.tmp")
         unfinished.write_bytes(tostring(document))
