@@ -11,7 +11,7 @@ from uuid import UUID
 import orjson
 from psycopg.types.json import Jsonb
 
-from pbxapi.data.database import Row, Session
+from pbxapi.data.database import Session
 
 CHANNEL = "pbxapi_change"
 """What a transaction that noted a change NOTIFYs; the relay listens."""
@@ -28,20 +28,6 @@ with noted as (
   select noted.change_id, node.name from noted cross join pbxapi.node
 )
 select pg_notify('{CHANNEL}', '')
-"""
-
-_CHANGE = """
-select change_id, resource, action, record_uuid, created_at
-  from pbxapi.change
- where change_id = %(change_id)s
-   and (%(domain_uuid)s::uuid is null or domain_uuid = %(domain_uuid)s)
-"""
-
-_NODES = """
-select change_id, node, state, coalesce(error, '') as error, applied_at
-  from pbxapi.change_node
- where change_id = any(%(change_ids)s)
- order by node
 """
 
 _STATE = """
@@ -105,30 +91,6 @@ def read_state(session: Session, change_id: UUID) -> str:
     """
     counts = session.row(_STATE, change_id=change_id)
     assert counts is not None
-    return _overall(counts["nodes"], counts["pending"], counts["failed"])
-
-
-def _overall(nodes: int, pending: int, failed: int) -> str:
-    if pending or not nodes:
+    if counts["pending"] or not counts["nodes"]:
         return "pending"
-    return "failed" if failed else "applied"
-
-
-def read_change(session: Session, change_id: UUID, domain_uuid: UUID | None) -> Row | None:
-    """One change as the API shows it, or None where this domain has no such change."""
-    change = session.row(_CHANGE, change_id=change_id, domain_uuid=domain_uuid)
-    return complete_changes(session, [change])[0] if change else None
-
-
-def complete_changes(session: Session, changes: list[Row]) -> list[Row]:
-    """Add to changes what became of them: ``state`` and ``nodes``."""
-    nodes: dict[UUID, list[Row]] = {change["change_id"]: [] for change in changes}
-
-    for row in session.rows(_NODES, change_ids=list(nodes)):
-        nodes[row.pop("change_id")].append(row)
-    for change in changes:
-        own = nodes[change["change_id"]]
-        states = [node["state"] for node in own]
-        change["state"] = _overall(len(own), states.count("pending"), states.count("failed"))
-        change["nodes"] = own
-    return changes
+    return "failed" if counts["failed"] else "applied"

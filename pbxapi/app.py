@@ -1,0 +1,47 @@
+"""The factory of the web application: settings, pool, plugins, routes."""
+
+from __future__ import annotations
+
+import logging
+
+from flask import Flask
+
+from pbxapi.changes.live import LiveQuestions
+from pbxapi.config import Config, load_config
+from pbxapi.data.catalogue import read_catalogue
+from pbxapi.data.database import Database
+from pbxapi.http.envelope import use_orjson
+from pbxapi.http.routes import register_routes
+from pbxapi.http.serving import BODY_MOST, Services
+from pbxapi.plugin.loader import Registry, load_plugins
+
+log = logging.getLogger(__name__)
+
+
+def create_app(config: Config | None = None) -> Flask:
+    """The web application of one process; connections are made at the first use, so that it can be forked.
+
+    Args:
+        config: the settings; read from the environment when left out.
+
+    Raises:
+        ConfigError: a setting cannot be used.
+        PluginError: a built-in plugin cannot be used with this database.
+    """
+    config = config or load_config()
+    database = Database(config.database_url, max_size=config.threads, name="pbxapi-api")
+    registry = load_registry(config, database)
+    app = Flask("pbxapi", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = BODY_MOST
+    use_orjson(app)
+    services = Services(config, database, LiveQuestions(config.redis_url, database).ask)
+    register_routes(app, services, registry)
+    app.extensions["pbxapi"] = services
+    return app
+
+
+def load_registry(config: Config, database: Database) -> Registry:
+    """Read the catalogue of the database and load the plugins against it."""
+    with database.reading() as session:
+        catalogue = read_catalogue(session)
+    return load_plugins(config, catalogue)

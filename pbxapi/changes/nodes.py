@@ -1,0 +1,126 @@
+"""Switch nodes: registering, the heartbeat, and the folders and cache that the settings name."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import cast
+
+import psycopg
+
+from pbxapi.config import Config
+from pbxapi.data.database import Database, Session
+from pbxapi.data.settings import read_settings
+from pbxapi.errors import SwitchError
+from pbxapi.plugin.effects import Folder
+from pbxapi.switch.cache import Cache
+from pbxapi.switch.commands import host_name, switch_name
+from pbxapi.switch.event_socket import EventSocket
+from pbxapi.switch.node import Node
+
+log = logging.getLogger(__name__)
+
+HEARTBEAT = 5.0
+"""Seconds between signs of life; after three of them missing a node counts as away."""
+
+DEFAULT_CACHE = Path("/var/cache/fusionpbx")
+
+_FOLDER_SETTINGS: Mapping[Folder, str] = {
+    "extensions": "switch/extensions",
+    "sip_profiles": "switch/sip_profiles",
+    "dialplan": "switch/dialplan",
+    "provision": "provision/path",
+    "voicemail": "switch/voicemail",
+    "recordings": "switch/recordings",
+}
+
+_REGISTER = """
+insert into pbxapi.node (name, seen_at) values (%(name)s, clock_timestamp())
+on conflict (name) do update set seen_at = excluded.seen_at
+"""
+
+_SEEN = """
+update pbxapi.node
+   set seen_at = clock_timestamp(),
+       hostname = coalesce(%(hostname)s::text, hostname),
+       switchname = coalesce(%(switchname)s::text, switchname)
+ where name = %(name)s
+"""
+
+
+def read_node(config: Config, session: Session, name: str, event_socket: EventSocket) -> Node:
+    """What the settings of this moment make of a node: its cache and its folders.
+
+    The environment wins over FusionPBX's configuration file, and that over the default settings.
+    """
+    settings = read_settings(session, None, [*_FOLDER_SETTINGS.values(), "cache/method", "cache/location"])
+    given: dict[Folder, Path | None] = {
+        "extensions": config.xml_extensions_dir,
+        "sip_profiles": config.xml_sip_profiles_dir,
+        "dialplan": config.xml_dialplan_dir,
+        "provision": config.provision_dir,
+        "voicemail": config.voicemail_dir,
+        "recordings": config.recordings_dir,
+    }
+    folders: dict[str, Path] = {}
+    for folder, setting in _FOLDER_SETTINGS.items():
+        path = given[folder] or _absolute(settings.get(setting, ""))
+        if path is not None:
+            folders[folder] = path
+    method = config.cache_method or settings.get("cache/method", "file")
+    location = config.cache_location or _absolute(settings.get("cache/location", "")) or DEFAULT_CACHE
+    if method not in ("file", "memcache"):
+        log.warning("the setting cache/method is %r: taken for file", method)
+        method = "file"
+    return Node(name, event_socket, Cache(method, event_socket, location), folders)
+
+
+def _absolute(text: str) -> Path | None:
+    return Path(text) if text.startswith("/") else None
+
+
+def register(session: Session, name: str) -> None:
+    """Make a node known; changes are noted for it from now on."""
+    session.run(_REGISTER, name=name)
+
+
+class Heartbeat(threading.Thread):
+    """Tells every few seconds that a node's worker is alive, and what its switch calls itself."""
+
+    def __init__(self, database: Database, name: str, event_socket: EventSocket) -> None:
+        super().__init__(name="heartbeat", daemon=True)
+        self._database = database
+        self._name = name
+        self._event_socket = event_socket
+        self._stop_wanted = threading.Event()
+
+    def stop(self) -> None:
+        """End soon."""
+        self._stop_wanted.set()
+
+    def run(self) -> None:
+        """Beat until told to stop."""
+        while not self._stop_wanted.is_set():
+            self.beat()
+            self._stop_wanted.wait(HEARTBEAT)
+
+    def beat(self) -> None:
+        """One sign of life."""
+        names: dict[str, str | None] = {"hostname": None, "switchname": None}
+        try:
+            names["hostname"] = host_name(self._event_socket)
+            names["switchname"] = switch_name(self._event_socket)
+        except SwitchError as error:
+            log.info("node %s: the switch does not say its name: %s", self._name, error)
+        try:
+            with self._database.reading() as session:
+                session.run(_SEEN, name=self._name, **names)
+        except psycopg.Error as error:
+            log.warning("node %s: no heartbeat, PostgreSQL: %s", self._name, type(error).__name__)
+
+
+def folder_names(node: Node) -> frozenset[Folder]:
+    """The folders of a node that are set."""
+    return frozenset(cast("Folder", name) for name in node.folders)

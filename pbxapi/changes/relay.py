@@ -1,0 +1,98 @@
+"""The relay: sees committed changes and wakes the worker of each node that has something to do."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+import psycopg
+from redis.exceptions import RedisError
+
+from pbxapi.changes.queues import connect, drain_queue
+from pbxapi.data.change import CHANNEL
+from pbxapi.data.database import Database, Session
+
+log = logging.getLogger(__name__)
+
+POLL = 1.0
+"""Seconds between looks when nothing calls: notifications are lost while a connection is."""
+
+_PAUSE = 0.005
+_DRAIN = "pbxapi.changes.drain.drain"
+
+_NODES_WITH_WORK = """
+select node.name
+  from pbxapi.node
+ where (node.retry_at is null or node.retry_at <= clock_timestamp())
+   and (exists (select from pbxapi.change_node as c
+                 where c.node = node.name and c.state = 'pending'
+                   and (c.next_try_at is null or c.next_try_at <= clock_timestamp()))
+     or exists (select from pbxapi.change_node as c
+                 where c.node = node.name and c.settle_at <= clock_timestamp()))
+ order by node.name
+"""
+
+# A node that registered while a write was under way, or the first node of all: what it missed becomes its own.
+_ADOPT = """
+insert into pbxapi.change_node (change_id, node)
+select change.change_id, node.name
+  from pbxapi.change
+  join pbxapi.node on node.registered_at < change.created_at + interval '1 minute'
+                   or not exists (select from pbxapi.change_node as any_node
+                                   where any_node.change_id = change.change_id)
+ where change.created_at > node.registered_at - interval '30 days'
+   and node.registered_at > clock_timestamp() - interval '10 minutes'
+   and not exists (select from pbxapi.change_node as own
+                    where own.change_id = change.change_id and own.node = node.name)
+on conflict do nothing
+"""
+
+
+class Relay(threading.Thread):
+    """Runs until stopped. Any number may run: a node's queue never holds more than one wake-up."""
+
+    def __init__(self, database: Database, redis_url: str) -> None:
+        super().__init__(name="relay", daemon=True)
+        self._database = database
+        self._redis = connect(redis_url)
+        self._stop_wanted = threading.Event()
+
+    def stop(self) -> None:
+        """End soon."""
+        self._stop_wanted.set()
+
+    def run(self) -> None:
+        """Listen, poll, hand over."""
+        while not self._stop_wanted.is_set():
+            try:
+                self._listen()
+            except (psycopg.Error, OSError) as error:
+                log.warning("the relay lost PostgreSQL: %s; trying again", type(error).__name__)
+                self._stop_wanted.wait(POLL)
+
+    def _listen(self) -> None:
+        with self._database.dedicated() as connection:
+            connection.execute(f"listen {CHANNEL}")
+            adopt_at = 0.0
+            while not self._stop_wanted.is_set():
+                with self._database.reading() as session:
+                    if time.monotonic() >= adopt_at:
+                        session.run(_ADOPT)
+                        adopt_at = time.monotonic() + POLL
+                    self._hand_over(session)
+                # Whatever came while we were handing over is one wake-up; a burst is a few.
+                for _ in connection.notifies(timeout=POLL, stop_after=1):
+                    pass
+                self._stop_wanted.wait(_PAUSE)
+
+    def _hand_over(self, session: Session) -> None:
+        nodes = [row["name"] for row in session.rows(_NODES_WITH_WORK)]
+        try:
+            for node in nodes:
+                queue = drain_queue(self._redis, node)
+                if queue.count == 0:
+                    queue.enqueue(_DRAIN, node, result_ttl=0, failure_ttl=86_400, job_timeout=300)
+        except RedisError as error:
+            log.warning("the relay cannot reach Redis: %s; the changes wait", type(error).__name__)
+            self._stop_wanted.wait(POLL)

@@ -1,0 +1,119 @@
+"""The worker of one switch node: an RQ worker with one queue, beside it a heartbeat, a relay and live answers."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+from types import FrameType
+
+import psycopg
+from redis import Redis
+from redis.exceptions import RedisError
+from rq import Queue, SimpleWorker
+
+from pbxapi.changes import drain
+from pbxapi.changes.live import Answerer
+from pbxapi.changes.nodes import Heartbeat, register
+from pbxapi.changes.queues import connect, drain_queue
+from pbxapi.changes.relay import Relay
+from pbxapi.config import Config
+from pbxapi.data.database import Database
+from pbxapi.errors import SwitchError
+from pbxapi.plugin.loader import Registry
+from pbxapi.switch.commands import host_name
+from pbxapi.switch.event_socket import EventSocket
+
+log = logging.getLogger(__name__)
+
+_RETRY = 1.0
+
+
+class DrainWorker(SimpleWorker):
+    """Runs drains in its own process: forking for each would cost more than the drain."""
+
+    def __init__(self, queue: Queue, stopping: threading.Event, redis: Redis) -> None:
+        super().__init__(
+            [queue],
+            connection=redis,
+            serializer=queue.serializer,
+            maintenance_interval=30,
+            worker_ttl=60,
+            log_job_description=False,
+        )
+        self._stopping = stopping
+
+    def request_stop(self, signum: int, frame: FrameType | None) -> None:
+        """End after the drain at hand."""
+        self._stopping.set()
+        super().request_stop(signum, frame)  # type: ignore[no-untyped-call]
+
+
+def run_worker(config: Config, database: Database, registry: Registry, *, relay: bool = True) -> None:
+    """Serve one node until SIGTERM or SIGINT; finishes the drain at hand.
+
+    Redis, PostgreSQL and the switch may come and go.
+
+    Args:
+        relay: whether this process also relays changes to the queues of all nodes.
+    """
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    commands_socket = EventSocket(config.esl_host, config.esl_port, config.esl_password)
+    name = config.node or _ask_name(commands_socket, stopping)
+    if not name or not _register(database, name, stopping):
+        return
+    drain.serve(name, drain.NodeDrain(config, database, registry, name, commands_socket))
+    live_socket = EventSocket(config.esl_host, config.esl_port, config.esl_password)
+    beating_socket = EventSocket(config.esl_host, config.esl_port, config.esl_password)
+    beside: list[Heartbeat | Answerer | Relay] = [
+        Heartbeat(database, name, beating_socket),
+        Answerer(config.redis_url, name, live_socket),
+    ]
+    if relay:
+        beside.append(Relay(database, config.redis_url))
+    for thread in beside:
+        thread.start()
+    log.info("node %s is served", name)
+    _work(config, name, stopping)
+    for thread in beside:
+        thread.stop()
+    for thread in beside:
+        thread.join(timeout=5.0)
+    for socket in (commands_socket, live_socket, beating_socket):
+        socket.close()
+
+
+def _work(config: Config, name: str, stopping: threading.Event) -> None:
+    while not stopping.is_set():
+        redis = connect(config.redis_url, timeout=10.0)
+        queue = drain_queue(redis, name)
+        try:
+            DrainWorker(queue, stopping, redis).work(logging_level="WARNING")
+        except (RedisError, OSError) as error:
+            log.warning("node %s: Redis is away (%s); trying again", name, type(error).__name__)
+        stopping.wait(_RETRY)
+
+
+def _ask_name(switch: EventSocket, stopping: threading.Event) -> str:
+    while not stopping.is_set():
+        try:
+            return host_name(switch)
+        except SwitchError as error:
+            log.warning("PBXAPI_NODE is not set and the switch does not say its name: %s; trying again", error)
+            stopping.wait(_RETRY * 2)
+    return ""
+
+
+def _register(database: Database, name: str, stopping: threading.Event) -> bool:
+    while not stopping.is_set():
+        try:
+            with database.reading() as session:
+                register(session, name)
+                return True
+        except psycopg.OperationalError as error:
+            log.warning("PostgreSQL is away (%s); trying again", type(error).__name__)
+            time.sleep(_RETRY)
+    return False

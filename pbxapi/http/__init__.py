@@ -1,0 +1,1 @@
+"""HTTP: keys and domains, the two URL families, the envelope, errors, the OpenAPI document."""

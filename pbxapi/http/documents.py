@@ -1,0 +1,205 @@
+"""The OpenAPI document of both families, made from what runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from apispec.ext.marshmallow import MarshmallowPlugin
+from flask import Flask, Response
+from flask_smorest import Api
+from marshmallow import Schema
+from werkzeug.exceptions import HTTPException
+
+from pbxapi import __version__
+from pbxapi.config import Config
+from pbxapi.http.envelope import render_error
+from pbxapi.http.faults import translate
+from pbxapi.http.serving import Served
+from pbxapi.plugin import Operation
+from pbxapi.plugin.loader import LoadedResource
+
+_DOMAIN = {
+    "name": "X-Domain",
+    "in": "header",
+    "required": True,
+    "description": "The domain's uuid, or its name in any letter case.",
+    "schema": {"type": "string"},
+}
+_PREFER = {
+    "name": "Prefer",
+    "in": "header",
+    "required": False,
+    "description": "`wait=5`: answer when the switch has taken the change, or after 5 seconds.",
+    "schema": {"type": "string"},
+}
+_QUERY_WORDS = {
+    "page": "The page, from 1.",
+    "per_page": "Records per page, at most 100.",
+    "search": "Partial match over the main columns.",
+    "sort": "A sort order; with a leading `-`, descending.",
+    "cursor": "Where to go on; empty to start. `pagination.next_cursor` names the next page.",
+    "count": "`exact` counts every row of a large list.",
+}
+_PAGINATION = {
+    "type": "object",
+    "properties": {
+        "page": {"type": "integer"},
+        "per_page": {"type": "integer"},
+        "total": {"type": "integer"},
+        "total_pages": {"type": "integer"},
+        "total_is_estimate": {"type": "boolean"},
+        "next_cursor": {"type": ["string", "null"]},
+    },
+    "required": ["per_page", "total", "total_pages"],
+}
+_ERROR = {
+    "type": "object",
+    "properties": {
+        "success": {"const": False},
+        "error": {
+            "type": "object",
+            "properties": {
+                "code": {"type": "string"},
+                "message": {"type": "string"},
+                "field": {"type": "string"},
+                "errors": {
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "properties": {"field": {"type": "string"}, "message": {"type": "string"}},
+                    },
+                },
+                "request_id": {"type": "string"},
+            },
+            "required": ["code", "message"],
+        },
+    },
+    "required": ["success", "error"],
+}
+
+
+class Documented(Api):  # type: ignore[misc]
+    """flask-smorest's Api, with the contract's own error envelope."""
+
+    resources: frozenset[str] = frozenset()
+    prefix = ""
+
+    def handle_http_exception(self, error: HTTPException) -> Response:
+        """Render a fault of Flask's own."""
+        return render_error(translate(error, self.resources, self.prefix))
+
+
+class Documents:
+    """Describes operations as they are registered; served at ``<prefix>/openapi.json``."""
+
+    def __init__(self, app: Flask, config: Config, resources: frozenset[str]) -> None:
+        app.config.update(
+            API_TITLE="pbxapi",
+            API_VERSION=__version__,
+            OPENAPI_VERSION="3.1.0",
+            OPENAPI_URL_PREFIX=config.url_prefix,
+            OPENAPI_JSON_PATH="openapi.json",
+        )
+        self._components: dict[str, Schema] = {}
+        self.api = Documented(
+            app,
+            spec_kwargs={
+                "marshmallow_plugin": MarshmallowPlugin(schema_name_resolver=self._name),
+                "security": [{"ApiKey": []}],
+            },
+        )
+        self.api.resources = resources
+        self.api.prefix = config.url_prefix
+        spec = self.api.spec
+        spec.components.security_scheme("ApiKey", {"type": "apiKey", "in": "header", "name": "X-API-Key"})
+        spec.components.schema("Error", _ERROR)
+        spec.components.schema("Pagination", _PAGINATION)
+
+    def describe(self, view: Callable[..., Any], served: Served, again: bool) -> None:
+        """Attach to a view what the document says of it."""
+        operation, resource = served.operation, served.resource
+        family = "php" if served.lenient else "rest"
+        number = f".{operation.methods[-1].lower()}" if again else ""
+        parameters: list[Mapping[str, Any]] = [_DOMAIN]
+        if served.lenient and operation.on == "item":
+            parameters.append({"name": "uuid", "in": "query", "required": True, "schema": _UUID})
+        if operation.writes:
+            parameters.append(_PREFER)
+        parameters += self._query(resource, operation)
+        document: dict[str, Any] = {
+            "operationId": f"{resource.declaration.name}.{operation.name}{number}.{family}",
+            "summary": operation.summary or f"{resource.declaration.label}: {operation.name}",
+            "parameters": parameters,
+            "responses": {
+                str(operation.status): self._success(resource, operation),
+                "default": {"description": "A fault", "content": _json({"$ref": "#/components/schemas/Error"})},
+            },
+        }
+        if operation.body:
+            schema = self._component(resource, operation.body(partial=operation.partial), operation.partial)
+            document["requestBody"] = {"required": True, "content": _json(schema)}
+        view._apidoc = {"manual_doc": document}  # type: ignore[attr-defined]
+
+    def _success(self, resource: LoadedResource, operation: Operation) -> dict[str, Any]:
+        properties: dict[str, Any] = {"success": {"const": True}, "message": {"type": "string"}}
+        if operation.writes and operation.methods[0] != "DELETE":
+            properties["data"] = {"type": "object", "properties": {resource.declaration.id: _UUID}}
+        elif operation.answer is not None:
+            only = resource.row if operation.paged and operation.answer is resource.declaration.schema else None
+            data = self._component(resource, operation.answer(only=only), False)
+            properties["data"] = {"type": "array", "items": data} if operation.many else data
+        if operation.writes:
+            properties["warnings"] = {"type": "array", "items": {"type": "string"}}
+        if operation.paged:
+            properties["pagination"] = {"$ref": "#/components/schemas/Pagination"}
+        return {
+            "description": "It worked",
+            "content": _json({"type": "object", "properties": properties, "required": ["success"]}),
+        }
+
+    def _query(self, resource: LoadedResource, operation: Operation) -> list[Mapping[str, Any]]:
+        if operation.paged and operation.query is resource.declaration.query:
+            fields = resource.query_schema.fields
+        elif operation.query:
+            fields = operation.query().fields
+        else:
+            return []
+        numbers = ("page", "per_page")
+        return [
+            {
+                "name": name,
+                "in": "query",
+                "required": False,
+                "description": _QUERY_WORDS.get(name, field.metadata.get("description", "")),
+                "schema": {"type": "integer" if name in numbers else "string"},
+            }
+            for name, field in fields.items()
+        ]
+
+    def _component(self, resource: LoadedResource, schema: Schema, partial: bool) -> dict[str, str]:
+        name = _camel(resource.declaration.name)
+        if type(schema) is not resource.declaration.schema:
+            name += type(schema).__name__
+        name += "Change" if partial else "Row" if schema.only else ""
+        if name not in self._components:
+            self._components[name] = schema
+            self.api.spec.components.schema(name, schema=schema)
+        return {"$ref": f"#/components/schemas/{name}"}
+
+    def _name(self, schema: Any) -> str:
+        kind = schema if isinstance(schema, type) else type(schema)
+        plugin = kind.__module__.removeprefix("pbxapi_plugins.").partition(".")[0]
+        suffix = "Change" if getattr(schema, "partial", None) else ""
+        return _camel(plugin.replace("_", "-")) + kind.__name__ + suffix
+
+
+_UUID = {"type": "string", "format": "uuid"}
+
+
+def _json(schema: Mapping[str, Any]) -> dict[str, Any]:
+    return {"application/json": {"schema": schema}}
+
+
+def _camel(name: str) -> str:
+    return "".join(part[:1].upper() + part[1:] for part in name.split("-"))

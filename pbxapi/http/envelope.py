@@ -1,0 +1,72 @@
+"""The envelope that every answer wears, and the JSON in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import orjson
+from flask import Flask, Response
+from flask.json.provider import JSONProvider
+
+from pbxapi.errors import ApiError
+from pbxapi.plugin import Answer
+
+
+def _default(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def dumps(value: Any) -> bytes:
+    """JSON as answers spell it."""
+    return orjson.dumps(value, default=_default)
+
+
+class OrjsonProvider(JSONProvider):
+    """Makes Flask and the OpenAPI document use the same JSON."""
+
+    def dumps(self, obj: Any, **kwargs: Any) -> str:
+        return dumps(obj).decode()
+
+    def loads(self, s: str | bytes, **kwargs: Any) -> Any:
+        return orjson.loads(s)
+
+
+def render(answer: Answer) -> Response:
+    """A success."""
+    body: dict[str, Any] = {"success": True}
+    if answer.data is not None:
+        body["data"] = answer.data
+    if answer.message:
+        body["message"] = answer.message
+    if answer.warnings:
+        body["warnings"] = answer.warnings
+    if answer.pagination is not None:
+        body["pagination"] = answer.pagination
+    return Response(dumps(body), answer.status, content_type="application/json")
+
+
+def render_error(error: ApiError, **more: Any) -> Response:
+    """A failure."""
+    fault: dict[str, Any] = {"code": error.code, "message": error.message}
+    if error.field is not None:
+        fault["field"] = error.field
+    if error.errors:
+        fault["errors"] = error.errors
+    body = {"success": False, "error": {**fault, **more}}
+    return Response(dumps(body), error.status, dict(error.headers), content_type="application/json")
+
+
+def many(errors: Sequence[tuple[str, str]]) -> ApiError:
+    """400 for an input with one or more faults: the first one leads."""
+    field, message = errors[0]
+    listed: list[Mapping[str, str]] = [{"field": f, "message": m} for f, m in errors]
+    return ApiError(400, "VALIDATION_ERROR", message, field or None, listed)
+
+
+def use_orjson(app: Flask) -> None:
+    """Make an app speak JSON through orjson."""
+    app.json = OrjsonProvider(app)

@@ -1,0 +1,179 @@
+"""One request through one operation: the order of checks, the session, the answer."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import orjson
+from flask import Request, Response
+from marshmallow import Schema
+
+from pbxapi.config import Config
+from pbxapi.data.change import read_state
+from pbxapi.data.database import Database
+from pbxapi.errors import ApiError, invalid
+from pbxapi.http.envelope import many, render
+from pbxapi.plugin import Call, Caller, Operation
+from pbxapi.plugin.call import Ask
+from pbxapi.plugin.crud import load_record
+from pbxapi.plugin.fields import InputError, load
+from pbxapi.plugin.loader import LoadedResource
+
+BODY_MOST = 1024 * 1024
+WAIT_MOST = 30.0
+_WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})", re.I)
+_POLL = 0.015
+
+
+@dataclass
+class Services:
+    """What serving needs, made once per process."""
+
+    config: Config
+    database: Database
+    ask: Ask
+
+    def __post_init__(self) -> None:
+        # A wait holds a thread: some must stay free for requests.
+        self.waits = threading.BoundedSemaphore(max(self.config.threads - 1, 1))
+
+
+class Served:
+    """One operation of one resource, ready to answer requests.
+
+    Args:
+        lenient: the ``.php`` family, which ignores what it does not know.
+    """
+
+    def __init__(self, services: Services, resource: LoadedResource, operation: Operation, lenient: bool) -> None:
+        self._services = services
+        self.resource = resource
+        self.operation = operation
+        self.lenient = lenient
+        self._body = operation.body() if operation.body else None
+        self._query: Schema | None
+        if operation.paged and operation.query is resource.declaration.query:
+            self._query = resource.query_schema
+        else:
+            self._query = operation.query() if operation.query else None
+
+    def __call__(self, request: Request, caller: Caller, uuid: str | None) -> Response:
+        """Answer a request.
+
+        Raises:
+            ApiError: whatever is wrong with it.
+        """
+        operation = self.operation
+        record_uuid = self._uuid(uuid) if operation.on == "item" else None
+        query = self._load_query(request)
+        raw = read_body(request) if operation.body else b""
+        database = self._services.database
+        with database.writing() if operation.writes else database.reading() as session:
+            call = Call(
+                resource=self.resource,
+                operation=operation,
+                caller=caller,
+                session=session,
+                config=self._services.config,
+                ask=self._services.ask,
+                uuid=record_uuid,
+                query=query,
+                lenient=self.lenient,
+            )
+            if record_uuid is not None and "get" in self.resource.statements:
+                call.record = load_record(call)
+            if self._body is not None:
+                call.data = self._load_body(raw)
+            answer = operation.handler(call)
+        response = render(answer)
+        if call.change_id is not None:
+            self._tell_change(request, response, call.change_id)
+        return response
+
+    def _uuid(self, text: str | None) -> UUID:
+        if not text:
+            raise ApiError(400, "MISSING_UUID", "UUID is required", "uuid")
+        try:
+            if len(text) == 36:
+                return UUID(text)
+        except ValueError:
+            pass
+        raise invalid("uuid must be a uuid", "uuid")
+
+    def _load_query(self, request: Request) -> Mapping[str, Any]:
+        if self._query is None:
+            return {}
+        given = {name: value for name, value in request.args.items() if name != "uuid" or not self.lenient}
+        try:
+            return load(self._query, given, partial=False, ignore_unknown=self.lenient)
+        except InputError as error:
+            raise many(error.errors) from None
+
+    def _load_body(self, raw: bytes) -> dict[str, Any]:
+        assert self._body is not None
+        data = parse_object(raw)
+        try:
+            return load(self._body, data, partial=self.operation.partial, ignore_unknown=self.lenient)
+        except InputError as error:
+            raise many(error.errors) from None
+
+    def _tell_change(self, request: Request, response: Response, change_id: UUID) -> None:
+        response.headers["X-Change-Id"] = str(change_id)
+        wanted = _WAIT.search(request.headers.get("Prefer", ""))
+        if wanted is None or not self._services.waits.acquire(blocking=False):
+            return
+        try:
+            seconds = min(float(wanted[1]), WAIT_MOST)
+            state = self._wait(change_id, seconds)
+        finally:
+            self._services.waits.release()
+        response.headers["Preference-Applied"] = f"wait={int(seconds)}"
+        response.headers["X-Change-State"] = state
+
+    def _wait(self, change_id: UUID, seconds: float) -> str:
+        end = time.monotonic() + seconds
+        while True:
+            with self._services.database.reading() as session:
+                state = read_state(session, change_id)
+            if state != "pending" or time.monotonic() >= end:
+                return state
+            time.sleep(_POLL)
+
+
+def read_body(request: Request) -> bytes:
+    """The body, whatever its Content-Type.
+
+    Raises:
+        ApiError: 413 over 1 MiB.
+    """
+    too_large = ApiError(413, "VALIDATION_ERROR", "Request body is larger than 1 MiB")
+    if request.content_length is not None and request.content_length > BODY_MOST:
+        raise too_large
+    body = request.stream.read(BODY_MOST + 1)
+    if len(body) > BODY_MOST:
+        raise too_large
+    return body
+
+
+def parse_object(raw: bytes) -> dict[str, Any]:
+    """A JSON object.
+
+    Raises:
+        ApiError: 400 where it is none.
+    """
+    try:
+        data = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        data = None
+    if not isinstance(data, dict):
+        raise ApiError(400, "VALIDATION_ERROR", "Request body is not valid JSON")
+    return data
+
+
+__all__ = ["Served", "Services", "parse_object", "read_body"]

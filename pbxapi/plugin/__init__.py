@@ -1,0 +1,80 @@
+"""What a plugin's author imports.
+
+A plugin is a module with an instance of `Plugin` named ``plugin``, and SQL files beside it. This package, together
+with `pbxapi.xml`, is the whole contract (version `pbxapi.PLUGIN_API`); nothing else of the product is promised.
+"""
+
+from pbxapi.data.audit import REDACTED
+from pbxapi.data.listing import Sort, like
+from pbxapi.data.settings import Settings
+from pbxapi.errors import ApiError, SwitchUnavailable, duplicate, forbidden, invalid, not_found
+from pbxapi.plugin.call import Answer, Call, Caller
+from pbxapi.plugin.change import Change
+from pbxapi.plugin.crud import create_record, delete_record, get_record, list_records, update_record
+from pbxapi.plugin.declaration import Plugin
+from pbxapi.plugin.effects import (
+    ClearCache,
+    ClearCacheBelow,
+    Effect,
+    KillGateway,
+    MakeFolder,
+    MessageWaiting,
+    MoveFolder,
+    ReloadAcl,
+    RemoveFile,
+    RemoveFolder,
+    Rescan,
+    RunTask,
+    WriteFile,
+    clear_cache,
+)
+from pbxapi.plugin.fields import Digits, Link, Nested, Record, Text, TrueFalse, fields, validate
+from pbxapi.plugin.resource import Operation, Resource, Unique
+
+__all__ = [
+    "REDACTED",
+    "Answer",
+    "ApiError",
+    "Call",
+    "Caller",
+    "Change",
+    "ClearCache",
+    "ClearCacheBelow",
+    "Digits",
+    "Effect",
+    "KillGateway",
+    "Link",
+    "MakeFolder",
+    "MessageWaiting",
+    "MoveFolder",
+    "Nested",
+    "Operation",
+    "Plugin",
+    "Record",
+    "ReloadAcl",
+    "RemoveFile",
+    "RemoveFolder",
+    "Rescan",
+    "Resource",
+    "RunTask",
+    "Settings",
+    "Sort",
+    "SwitchUnavailable",
+    "Text",
+    "TrueFalse",
+    "Unique",
+    "WriteFile",
+    "clear_cache",
+    "create_record",
+    "delete_record",
+    "duplicate",
+    "fields",
+    "forbidden",
+    "get_record",
+    "invalid",
+    "like",
+    "list_records",
+    "not_found",
+    "update_record",
+    "validate",
+]

@@ -1,0 +1,241 @@
+"""What a handler works with: the caller, the input, the statements of its resource, one session."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from pbxapi.config import Config
+from pbxapi.data import audit, change
+from pbxapi.data.database import Row, Session
+from pbxapi.data.settings import Settings, read_settings
+from pbxapi.errors import ApiError, duplicate, forbidden, invalid
+
+if TYPE_CHECKING:
+    from pbxapi.plugin.loader import LoadedResource
+    from pbxapi.plugin.resource import Operation
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who calls, and for which domain.
+
+    Attributes:
+        key_id: name of the key; never the key itself.
+        domain_uuid, domain_name: the domain of this request.
+        domains: the domains that the key is bound to; None for the system's key.
+        scopes: what the key may do; None for everything.
+        address: the client's address.
+        request_id: of this request.
+        allow_global: whether a row may reach beyond the domain (`X-Allow-Global` with the system's key).
+    """
+
+    key_id: str
+    domain_uuid: UUID
+    domain_name: str
+    domains: frozenset[UUID] | None = None
+    scopes: frozenset[str] | None = None
+    address: str = ""
+    request_id: str = ""
+    allow_global: bool = False
+
+    def may(self, scope: str) -> bool:
+        """Whether the key has a scope such as ``extensions:write``."""
+        return self.scopes is None or scope in self.scopes
+
+
+@dataclass
+class Answer:
+    """What a handler answers; the envelope is put around it.
+
+    Attributes:
+        data: the record or records; None leaves ``data`` out.
+        status: HTTP status.
+        message: one sentence.
+        pagination: of a list.
+        warnings: what the caller should know though it worked.
+    """
+
+    data: Any = None
+    status: int = 200
+    message: str | None = None
+    pagination: Mapping[str, Any] | None = None
+    warnings: list[str] = field(default_factory=list)
+
+
+Ask = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
+"""Puts a question to every switch node that is up: (question, arguments) -> node -> answer.
+
+Raises SwitchUnavailable where none answers in time."""
+
+
+@dataclass
+class Call:
+    """One request at work in a handler.
+
+    Attributes:
+        uuid: the record's, of an operation on one.
+        record: that record as `get` answers it, before the operation.
+        query: the validated query parameters.
+        data: the validated body.
+        sent: the names of the body's fields that were sent.
+        session: the open session: one transaction for an operation that writes.
+        ask: puts a question to the switch nodes.
+    """
+
+    resource: LoadedResource
+    operation: Operation
+    caller: Caller
+    session: Session
+    config: Config
+    ask: Ask
+    uuid: UUID | None = None
+    record: Row = field(default_factory=dict)
+    query: Mapping[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)
+    lenient: bool = False
+    warnings: list[str] = field(default_factory=list)
+    change_id: UUID | None = None
+
+    def rows(self, statement: str, /, **parameters: Any) -> list[Row]:
+        """All rows of one of the resource's statements; ``domain_uuid`` is added."""
+        return self.session.rows(self.resource.statement(statement), **self._with_domain(parameters))
+
+    def row(self, statement: str, /, **parameters: Any) -> Row | None:
+        """The first row of one of the resource's statements, or None."""
+        return self.session.row(self.resource.statement(statement), **self._with_domain(parameters))
+
+    def value(self, statement: str, /, **parameters: Any) -> Any:
+        """The first value of one of the resource's statements, or None."""
+        return self.session.value(self.resource.statement(statement), **self._with_domain(parameters))
+
+    def run(self, statement: str, /, **parameters: Any) -> int:
+        """Run one of the resource's statements; rows touched. Empty text is stored as NULL, as FusionPBX does."""
+        stored = {name: None if value == "" else value for name, value in parameters.items()}
+        return self.session.run(self.resource.statement(statement), **self._with_domain(stored))
+
+    def settings(self, *names: str) -> Settings:
+        """FusionPBX's settings ``category/subcategory`` for this domain, in one statement."""
+        return read_settings(self.session, self.caller.domain_uuid, names)
+
+    def warn(self, message: str) -> None:
+        """Add a warning to the answer."""
+        self.warnings.append(message)
+
+    def lock(self, *what: object) -> None:
+        """Wait until no other transaction holds the same lock; kept until the transaction ends.
+
+        The database has no unique constraints: whoever checks and then writes takes a lock first.
+        """
+        name = ":".join(str(part) for part in what)
+        self.session.run("select pg_advisory_xact_lock(hashtextextended(%(name)s, 7062))", name=name)
+
+    def claim(self, record: Mapping[str, Any], old: Mapping[str, Any] | None) -> None:
+        """Check what must be unique, and the links, for a record about to be written; holds under concurrency.
+
+        Raises:
+            ApiError: 409 with the field that is taken, 400 with the link that leads nowhere.
+        """
+        declaration = self.resource.declaration
+        changed = {n for n, v in record.items() if old is None or old.get(n) != v}
+        for unique in declaration.uniques:
+            if not changed.isdisjoint(unique.columns) and all(record.get(c) for c in unique.columns):
+                self._claim_unique(unique.columns, record, unique.everywhere)
+        self.claim_numbers({n: str(record[n]) for n in declaration.numbers if n in changed and record.get(n)})
+        for name, link in self.resource.schema.links().items():
+            if name in changed and record.get(name):
+                self.check_link(link.table, link.column, str(record[name]), name, shared=link.shared)
+
+    def check_link(self, table: str, column: str, uuid: str, field: str, *, shared: bool = False) -> None:
+        """400 where a link's record is not of the caller's domain."""
+        owner = (
+            "(domain_uuid = %(domain_uuid)s or domain_uuid is null)" if shared else "domain_uuid = %(domain_uuid)s"
+        )
+        text = f"select 1 from {table} where {column} = %(uuid)s and {owner}"
+        if self.session.row(text, uuid=uuid, domain_uuid=self.caller.domain_uuid) is None:
+            raise invalid(f"{field} names no record of this domain", field)
+
+    def claim_numbers(self, numbers: Mapping[str, str]) -> None:
+        """Check that numbers (field -> number) mean nothing else in this domain yet.
+
+        The lower dialplan order would silently win (docs/decisions, one number one meaning).
+
+        Raises:
+            ApiError: 409 DUPLICATE_ERROR with the field; the message says what has the number.
+        """
+        for number in sorted(set(numbers.values())):
+            self.lock("number", self.caller.domain_uuid, number)
+        for name, number in numbers.items():
+            taken = self.session.row(
+                self.resource.shared["number_taken"],
+                number=number,
+                domain_uuid=self.caller.domain_uuid,
+                own=self.uuid,
+            )
+            if taken is not None:
+                if taken["what"] == self.resource.declaration.label:
+                    raise duplicate(f"{taken['what']} already exists", name)
+                raise duplicate(f"The number {number} is taken by a {taken['what'].lower()}", name)
+
+    def check_limit(self, name: str) -> None:
+        """403 where the domain has as many records as the setting ``limit/<name>`` allows."""
+        most = self.settings(f"limit/{name}").number(f"limit/{name}")
+        if most is None:
+            return
+        self.lock("limit", self.caller.domain_uuid, name)
+        table = self.resource.declaration.table
+        count = f"select count(*) from {table} where domain_uuid = %(domain_uuid)s"
+        if self.session.value(count, domain_uuid=self.caller.domain_uuid) >= most:
+            raise forbidden(f"{self.resource.declaration.label} limit reached ({most})")
+
+    def audit(self, action: str, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> None:
+        """Write FusionPBX's audit row: ``add``, ``update`` or ``delete``; secrets are hidden."""
+        declaration = self.resource.declaration
+        audit.write_audit(
+            self.session,
+            action=action,
+            table=declaration.table or declaration.name,
+            domain_uuid=self.caller.domain_uuid,
+            app_uuid=declaration.app_uuid,
+            app_name=declaration.name,
+            address=self.caller.address,
+            old=old,
+            new=new,
+            secrets=self.resource.secrets,
+        )
+
+    def note_change(self, action: str, record_uuid: UUID, old: Mapping[str, Any] | None = None) -> None:
+        """Note the change that drives the switch nodes, with the old values that `Resource.keep` names."""
+        kept = {name: old.get(name) for name in self.resource.declaration.keep} if old is not None else None
+        self.change_id = change.note_change(
+            self.session,
+            resource=self.resource.declaration.name,
+            action=action,
+            record_uuid=record_uuid,
+            domain_uuid=self.caller.domain_uuid,
+            domain_name=self.caller.domain_name,
+            old=kept,
+            request_id=self.caller.request_id,
+            key_id=self.caller.key_id,
+        )
+
+    def _claim_unique(self, columns: Iterable[str], record: Mapping[str, Any], everywhere: bool) -> None:
+        columns = list(columns)
+        declaration = self.resource.declaration
+        values = {column: str(record[column]) for column in columns}
+        owner = "everywhere" if everywhere else self.caller.domain_uuid
+        self.lock("unique", declaration.table, owner, *values.items())
+        same = " and ".join(f"lower({column}::text) = lower(%({column})s)" for column in columns)
+        domain = "" if everywhere else " and domain_uuid = %(domain_uuid)s"
+        other = f" and ({declaration.id} <> %(own)s or %(own)s::uuid is null)"
+        text = f"select 1 from {declaration.table} where {same}{domain}{other}"
+        if self.session.row(text, **values, domain_uuid=self.caller.domain_uuid, own=self.uuid) is not None:
+            raise duplicate(f"{declaration.label} already exists", columns[0])
+
+    def _with_domain(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        return {"domain_uuid": self.caller.domain_uuid, "domain_name": self.caller.domain_name, **parameters}
+
+
+__all__ = ["Answer", "ApiError", "Ask", "Call", "Caller"]

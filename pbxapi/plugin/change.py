@@ -1,0 +1,68 @@
+"""What an ``effects`` function gets: one change, seen from the node where it is applied."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from pbxapi.data.database import Row, Session
+from pbxapi.data.settings import Settings, read_settings
+from pbxapi.plugin.effects import Folder
+
+if TYPE_CHECKING:
+    from pbxapi.plugin.loader import LoadedResource
+
+
+@dataclass
+class Change:
+    """One committed change, on its way to one switch node.
+
+    The rows are read when it is applied, not when it was made: whatever order changes come in, the last state
+    wins.
+
+    Attributes:
+        action: ``create``, ``update`` or ``delete``.
+        uuid: of the record.
+        old: the values before the change that `Resource.keep` names; empty on create.
+        hostname: what the node's own switch answers to ``hostname``; begins some cache keys.
+        folders: the node's folders that are set, by name.
+    """
+
+    resource: LoadedResource
+    session: Session
+    action: str
+    uuid: UUID
+    domain_uuid: UUID
+    domain_name: str
+    old: Mapping[str, Any]
+    hostname: str
+    folders: frozenset[Folder] = field(default_factory=frozenset)
+
+    @cached_property
+    def current(self) -> Row | None:
+        """The record as it is now (``effects.sql``, else ``get.sql``); None once it is gone."""
+        name = "effects" if "effects" in self.resource.statements else "get"
+        return self.row(name, **{self.resource.declaration.id: self.uuid})
+
+    def values(self, name: str) -> list[str]:
+        """What a field was and is, each once, without empty ones: the old number and the new one."""
+        both = (self.old.get(name), (self.current or {}).get(name))
+        return list(dict.fromkeys(str(value) for value in both if value))
+
+    def rows(self, statement: str, /, **parameters: Any) -> list[Row]:
+        """All rows of one of the resource's statements; ``domain_uuid`` is added."""
+        return self.session.rows(self.resource.statement(statement), **self._with_domain(parameters))
+
+    def row(self, statement: str, /, **parameters: Any) -> Row | None:
+        """The first row of one of the resource's statements, or None."""
+        return self.session.row(self.resource.statement(statement), **self._with_domain(parameters))
+
+    def settings(self, *names: str) -> Settings:
+        """FusionPBX's settings ``category/subcategory`` for the change's domain."""
+        return read_settings(self.session, self.domain_uuid, names)
+
+    def _with_domain(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        return {"domain_uuid": self.domain_uuid, "domain_name": self.domain_name, **parameters}

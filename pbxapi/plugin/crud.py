@@ -1,0 +1,166 @@
+"""The five standard operations, for any resource that declares its columns and brings its statements."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import uuid4
+
+from marshmallow import ValidationError
+
+from pbxapi.data.audit import redact
+from pbxapi.data.listing import Request, decode_cursor
+from pbxapi.errors import invalid, not_found
+from pbxapi.plugin.call import Answer, Call
+from pbxapi.plugin.fields import blank
+
+PER_PAGE = 50
+PER_PAGE_MOST = 100
+
+
+def load_record(call: Call) -> dict[str, Any]:
+    """The record that the call names, as `get` answers it; in a transaction it stays locked until the end.
+
+    Raises:
+        ApiError: 404 where this domain has no such record.
+    """
+    declaration = call.resource.declaration
+    found = None
+    if call.uuid is not None:
+        if call.operation.writes and declaration.table:
+            lock = f"select 1 from {declaration.table} where {declaration.id} = %(uuid)s for update"
+            call.session.run(lock, uuid=call.uuid)
+        found = call.row("get", **{declaration.id: call.uuid})
+    if found is None:
+        raise not_found(f"{declaration.label} not found")
+    return found
+
+
+def get_record(call: Call) -> Answer:
+    """One record, without what is not there (a sub-object that is null)."""
+    record = call.record
+    if call.resource.declaration.show:
+        call.resource.declaration.show(call, record)
+    hidden = call.config.redact_secrets or not call.caller.may("secrets:read")
+    record = {n: v for n, v in record.items() if v is not None or n in call.resource.nullable}
+    return Answer(redact(record, call.resource.secrets) if hidden else record)
+
+
+def list_records(call: Call) -> Answer:
+    """One page: by number with a total, or after a cursor."""
+    listing = call.resource.listing
+    declaration = call.resource.declaration
+    arguments = dict(call.query)
+    order = declaration.order or next(iter(listing.sorts))
+    sort = arguments.pop("sort", None) or order
+    if sort.removeprefix("-") not in listing.sorts:
+        names = ", ".join(listing.sorts)
+        if not call.lenient:
+            raise invalid(f"sort must be one of {names}, with a leading - for descending", "sort")
+        sort = order
+    page = max(_number(arguments.pop("page", None), 1), 1)
+    per_page = _number(arguments.pop("per_page", None), PER_PAGE)
+    per_page = PER_PAGE if per_page < 1 else min(per_page, PER_PAGE_MOST)
+    cursor = arguments.pop("cursor", None)
+    exact = arguments.pop("count", None) == "exact"
+    search = arguments.pop("search", None) or None
+    filters = {n: _filter(call, n, arguments.pop(n)) for n in declaration.filters if n in arguments}
+    after = None
+    if cursor:
+        try:
+            after = decode_cursor(cursor, sort)
+        except ValueError as error:
+            raise invalid(f"cursor {error}", "cursor") from None
+    offset = (page - 1) * per_page
+    request = Request(sort, per_page, min(offset, 2**62), search, filters, after)
+    parameters = {name: arguments.get(name) for name in call.resource.query_names}
+    parameters = {**parameters, "domain_uuid": call.caller.domain_uuid, "domain_name": call.caller.domain_name}
+    pagination: dict[str, Any] = {"page": page, "per_page": per_page}
+    if cursor is None:
+        rows = listing.rows(call.session, request, parameters)
+    else:
+        rows, pagination["next_cursor"] = listing.rows_after(call.session, request, parameters)
+        del pagination["page"]
+    total, estimated = _total(call, request, parameters, exact)
+    pagination |= {"total": total, "total_pages": -(-total // per_page)}
+    if estimated:
+        pagination["total_is_estimate"] = True
+    return Answer(rows, pagination=pagination)
+
+
+def create_record(call: Call) -> Answer:
+    """A new record, with the defaults of the schema for what was not sent."""
+    declaration = call.resource.declaration
+    if declaration.limit:
+        call.check_limit(declaration.limit)
+    uuid = uuid4()
+    record = {**blank(call.resource.schema), **call.data, declaration.id: uuid}
+    if declaration.prepare:
+        declaration.prepare(call, record, None)
+    call.claim(record, None)
+    call.run("create", **record)
+    if declaration.store:
+        declaration.store(call, record, None)
+    call.audit("add", None, record)
+    call.note_change("create", uuid)
+    return Answer({declaration.id: uuid}, 201, f"{declaration.label} created successfully", warnings=call.warnings)
+
+
+def update_record(call: Call) -> Answer:
+    """Changes what was sent, and nothing else."""
+    declaration = call.resource.declaration
+    answer = Answer({declaration.id: call.uuid}, 200, f"{declaration.label} updated successfully")
+    if not call.data:
+        return answer
+    assert call.uuid is not None
+    old = call.record
+    record = {**old, **call.data}
+    if declaration.prepare:
+        declaration.prepare(call, record, old)
+    call.claim(record, old)
+    call.run("update", **record)
+    if declaration.store:
+        declaration.store(call, record, old)
+    call.audit("update", old, record)
+    call.note_change("update", call.uuid, old)
+    answer.warnings = call.warnings
+    return answer
+
+
+def delete_record(call: Call) -> Answer:
+    """The record goes, with what belongs to it."""
+    declaration = call.resource.declaration
+    assert call.uuid is not None
+    if declaration.remove:
+        declaration.remove(call, call.record)
+    call.run("delete", **{declaration.id: call.uuid})
+    call.audit("delete", call.record, None)
+    call.note_change("delete", call.uuid, call.record)
+    return Answer(message=f"{declaration.label} deleted successfully", warnings=call.warnings)
+
+
+def _filter(call: Call, name: str, text: str) -> str:
+    """A filter's value, spelled as the column spells it (a flag in lower case, digits without leading zeros)."""
+    declared = call.resource.schema.fields.get(name)
+    try:
+        return str(declared.deserialize(text)) if declared else text
+    except ValidationError as error:
+        raise invalid(str(error.messages[0]), name) from None
+
+
+def _number(text: Any, default: int) -> int:
+    try:
+        return int(str(text)[:18])
+    except ValueError:
+        return default
+
+
+def _total(call: Call, request: Request, parameters: Mapping[str, Any], exact: bool) -> tuple[int, bool]:
+    listing = call.resource.listing
+    most = call.resource.declaration.count_most
+    if most is None or exact:
+        return listing.total(call.session, request, parameters), False
+    total = listing.total_up_to(call.session, request, parameters, most)
+    if total is not None:
+        return total, False
+    return max(listing.total_estimate(call.session, request, parameters), most), True

@@ -1,0 +1,282 @@
+"""Finding plugins, checking them, and making their declarations ready to serve."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from marshmallow import Schema, fields
+
+from pbxapi import PLUGIN_API
+from pbxapi.config import Config, builtin_folder
+from pbxapi.data.listing import Listing
+from pbxapi.data.statements import Catalogue, Statement, load_statements, tenant_tables
+from pbxapi.plugin.declaration import Plugin
+from pbxapi.plugin.fields import Record, Text
+from pbxapi.plugin.resource import Resource
+
+log = logging.getLogger(__name__)
+
+_PACKAGE = "pbxapi_plugins"
+_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_LIST_PARAMETERS = ("page", "per_page", "search", "sort", "cursor", "count")
+
+
+class PluginError(Exception):
+    """A plugin that cannot be used; says which, and why."""
+
+
+class LoadedResource:
+    """A declaration with its statements and schemas, made once.
+
+    Attributes:
+        declaration: the resource.
+        plugin: name of the plugin that brings it.
+        origin: the folder or package that it comes from.
+        statements: its SQL by name.
+        shared: the product's own statements that all resources use.
+    """
+
+    def __init__(
+        self,
+        declaration: Resource,
+        plugin: str,
+        origin: str,
+        statements: Mapping[str, Statement],
+        shared: Mapping[str, Statement],
+    ) -> None:
+        self.declaration = declaration
+        self.plugin = plugin
+        self.origin = origin
+        self.statements = statements
+        self.shared = shared
+        self.schema: Record = declaration.schema()
+        self.secrets = self.schema.secrets()
+        self.nullable = frozenset(n for n, f in self.schema.fields.items() if f.dump_only and f.allow_none)
+        self.query_names = tuple(declaration.query().fields) if declaration.query else ()
+
+    def statement(self, name: str) -> Statement:
+        """One of its statements.
+
+        Raises:
+            PluginError: it has none of that name.
+        """
+        try:
+            return self.statements[name]
+        except KeyError:
+            raise PluginError(f"{self.declaration.name}: there is no statement {name}.sql") from None
+
+    @property
+    def row(self) -> tuple[str, ...]:
+        """Fields of a list's row."""
+        return self.declaration.row or tuple(
+            name
+            for name, f in self.schema.dump_fields.items()
+            if name not in self.secrets and not isinstance(f, fields.Nested)
+        )
+
+    @cached_property
+    def listing(self) -> Listing:
+        """Its list."""
+        return Listing(
+            self.statement("list"),
+            self.row,
+            self.declaration.id,
+            self.declaration.sorts,
+            self.declaration.search,
+            self.statements.get("count"),
+        )
+
+    @cached_property
+    def query_schema(self) -> Schema:
+        """What a list takes in its query string."""
+        own: dict[str, fields.Field[Any]] = {
+            name: Text() for name in (*_LIST_PARAMETERS, *self.declaration.filters)
+        }
+        base = self.declaration.query or Record
+        return base.from_dict(own, name=f"{self.declaration.name}Query")()
+
+
+@dataclass
+class LoadedPlugin:
+    """A plugin that was found.
+
+    Attributes:
+        name: its name, or its folder's where it could not be read.
+        origin: where it was found.
+        builtin: whether it belongs to the product.
+        plugin: its declaration, None where it could not be read.
+        resources: what it serves.
+        error: why it is left out; empty when it serves.
+    """
+
+    name: str
+    origin: str
+    builtin: bool
+    plugin: Plugin | None = None
+    resources: list[LoadedResource] = field(default_factory=list)
+    error: str = ""
+
+
+@dataclass
+class Registry:
+    """All plugins found, and the resources that are served."""
+
+    plugins: list[LoadedPlugin]
+
+    @cached_property
+    def resources(self) -> dict[str, LoadedResource]:
+        """By name."""
+        return {r.declaration.name: r for p in self.plugins if not p.error for r in p.resources}
+
+    def plugin(self, name: str) -> LoadedPlugin | None:
+        """A plugin that serves, by name."""
+        return next((p for p in self.plugins if p.name == name and not p.error), None)
+
+
+def load_plugins(config: Config, catalogue: Catalogue) -> Registry:
+    """Find, read and check all plugins.
+
+    A broken plugin of somebody else's is left out, with its reason; a broken one of the product's own ends it.
+
+    Raises:
+        PluginError: a built-in plugin cannot be used.
+    """
+    shared = load_statements([builtin_folder("sql") / "core"], catalogue)
+    registry = Registry([])
+    for found, load in _find(config):
+        try:
+            found.plugin = load()
+            found.name = found.plugin.name
+            _check_plugin(found, registry)
+            for resource in found.plugin.resources:
+                found.resources.append(_bind(resource, found, shared, catalogue))
+        except Exception as error:
+            # Whatever a plugin's module raises: the host runs on without it, and sees why.
+            found.error = str(error) or type(error).__name__
+            if found.builtin:
+                raise PluginError(f"plugin {found.name} ({found.origin}): {found.error}") from error
+            log.error("plugin %s (%s) is left out: %s", found.name, found.origin, found.error)
+        registry.plugins.append(found)
+    return registry
+
+
+def _find(config: Config) -> Iterator[tuple[LoadedPlugin, _Load]]:
+    for root in (builtin_folder("plugins"), *(() if config.safe_mode else config.plugins_path)):
+        builtin = root == builtin_folder("plugins")
+        for folder in sorted(path.parent for path in root.glob("*/plugin.py")):
+            name = folder.name.replace("_", "-")
+            if config.plugins is None or name in config.plugins:
+                yield LoadedPlugin(name, str(folder), builtin), _Load(folder)
+
+
+@dataclass(frozen=True)
+class _Load:
+    folder: Path
+
+    def __call__(self) -> Plugin:
+        _namespace()
+        name = f"{_PACKAGE}.{self.folder.name}"
+        package = ModuleType(name)
+        package.__path__ = [str(self.folder)]
+        package.__spec__ = ModuleSpec(name, None, is_package=True)
+        sys.modules[name] = package
+        spec = importlib.util.spec_from_file_location(f"{name}.plugin", self.folder / "plugin.py")
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = module
+        spec.loader.exec_module(module)
+        plugin = getattr(module, "plugin", None)
+        if not isinstance(plugin, Plugin):
+            raise PluginError("plugin.py has no Plugin named `plugin`")
+        return plugin
+
+
+def _namespace() -> None:
+    if _PACKAGE not in sys.modules:
+        package = ModuleType(_PACKAGE)
+        package.__path__ = []
+        sys.modules[_PACKAGE] = package
+
+
+def _check_plugin(found: LoadedPlugin, registry: Registry) -> None:
+    plugin = found.plugin
+    assert plugin is not None
+    if not _NAME.fullmatch(plugin.name):
+        raise PluginError(f"the name {plugin.name!r} is not lower-case letters, digits and -")
+    if not supports(plugin.api, PLUGIN_API):
+        raise PluginError(f"needs plugin API {plugin.api}, this is {PLUGIN_API}")
+    if clash := registry.plugin(plugin.name):
+        raise PluginError(f"the name {plugin.name} is taken by {clash.origin}")
+    taken = {r.declaration.name: r.origin for p in registry.plugins if not p.error for r in p.resources}
+    for resource in plugin.resources:
+        if not _NAME.fullmatch(resource.name):
+            raise PluginError(f"the resource name {resource.name!r} is not lower-case letters, digits and -")
+        if resource.name in taken:
+            raise PluginError(f"the resource {resource.name} is taken by {taken[resource.name]}")
+
+
+def supports(wanted: str, version: str) -> bool:
+    """Whether a version lies in a range such as ``>=1,<2``."""
+    have = _version(version)
+    for part in wanted.split(","):
+        match = re.fullmatch(r"\s*(>=|<=|==|>|<)\s*(\d+(?:\.\d+)*)\s*", part)
+        if match is None:
+            raise PluginError(f"the api range {wanted!r} is not of the form >=1,<2")
+        sign, bound = match[1], _version(match[2])
+        fits = {
+            ">=": have >= bound, "<=": have <= bound, "==": have == bound, ">": have > bound, "<": have < bound,
+        }  # fmt: skip
+        if not fits[sign]:
+            return False
+    return True
+
+
+def _version(text: str) -> tuple[int, ...]:
+    numbers = [int(part) for part in text.split(".")]
+    return tuple(numbers + [0] * (3 - len(numbers)))
+
+
+def _bind(
+    resource: Resource, found: LoadedPlugin, shared: Mapping[str, Statement], catalogue: Catalogue
+) -> LoadedResource:
+    folder = Path(found.origin)
+    name = resource.sql or resource.name
+    places = [folder / "sql", folder / "sql" / name]
+    if found.builtin:
+        places.append(folder.parent.parent / "sql" / name)
+    statements = load_statements([place for place in places if place.is_dir()], catalogue)
+    loaded = LoadedResource(resource, found.name, found.origin, statements, shared)
+    replaced = {operation.name for operation in resource.operations}
+    for operation in resource.standard:
+        if operation not in replaced:
+            loaded.statement(operation)
+    for statement in statements.values():
+        check_statement(statement, catalogue)
+    return loaded
+
+
+def check_statement(statement: Statement, catalogue: Catalogue) -> None:
+    """What a host relies on: a statement on a tenant's table names the domain, and columns are listed.
+
+    Raises:
+        PluginError: it does not.
+    """
+    tables = tenant_tables(statement, catalogue)
+    if tables and "domain_uuid" not in statement.parameters:
+        raise PluginError(
+            f"{statement.source}: {', '.join(sorted(tables))} belongs to domains; "
+            "the statement must name %(domain_uuid)s"
+        )
+    if re.search(r"select\s+(\w+\.)?\*", statement.text, re.I):
+        raise PluginError(f"{statement.source}: list the columns instead of select *")

@@ -1,0 +1,176 @@
+"""The declaration of a resource, and of its operations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+from uuid import UUID
+
+from marshmallow import Schema
+
+from pbxapi.data.listing import Sort
+from pbxapi.plugin import crud
+from pbxapi.plugin.call import Answer, Call
+from pbxapi.plugin.effects import Effect
+from pbxapi.plugin.fields import Record
+
+if TYPE_CHECKING:
+    from pbxapi.plugin.change import Change
+
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One thing that can be done with a resource.
+
+    Attributes:
+        name: unique in the resource; the last part of the ``.php`` URL unless `php` says otherwise.
+        handler: does it, within the caller's session.
+        methods: of the clean URL; the ``.php`` URL takes the first.
+        on: the whole ``collection``, or one ``item``, whose record is loaded first (404 where it is not there).
+        path: of the clean URL, below the collection or the item.
+        php: file name of the ``.php`` URL without the ending.
+        query: schema of further query parameters.
+        body: schema of the body; ``partial`` says whether only what was sent counts.
+        answer: schema of ``data``, for the documentation.
+        many: whether ``data`` is a list.
+        writes: whether it runs in a transaction.
+        summary: one line for the documentation.
+    """
+
+    name: str
+    handler: Callable[[Call], Answer]
+    methods: tuple[Method, ...] = ("GET",)
+    on: Literal["collection", "item"] = "collection"
+    path: str = ""
+    php: str = ""
+    query: type[Schema] | None = None
+    body: type[Schema] | None = None
+    partial: bool = False
+    answer: type[Schema] | None = None
+    many: bool = False
+    paged: bool = False
+    writes: bool = False
+    status: int = 200
+    summary: str = ""
+
+    @property
+    def php_name(self) -> str:
+        """The file of the ``.php`` URL, such as ``list.php``."""
+        return f"{self.php or self.name}.php"
+
+
+@dataclass(frozen=True)
+class Unique:
+    """Columns that no two records may share.
+
+    Attributes:
+        columns: compared together, in any letter case.
+        everywhere: over all domains instead of within one.
+    """
+
+    columns: tuple[str, ...]
+    everywhere: bool = False
+
+
+Prepare = Callable[[Call, dict[str, Any], "Mapping[str, Any] | None"], None]
+Store = Callable[[Call, Mapping[str, Any], "Mapping[str, Any] | None"], None]
+
+STANDARD = ("list", "get", "create", "update", "delete")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resource:
+    """A resource: what it is called, what its records look like, where they are, what a change of one does.
+
+    With ``list.sql``, ``get.sql``, ``create.sql``, ``update.sql`` and ``delete.sql`` beside it that is all. The
+    statements see ``%(domain_uuid)s``, the record's uuid under the name `id`, and the schema's fields by name.
+
+    Attributes:
+        name: of the URLs, such as ``inbound-routes``.
+        label: for messages, such as ``Inbound route``.
+        id: the column and field of a record's uuid.
+        schema: input and answer of one record.
+        table: where the records are; for the audit row, locks and unique checks.
+        row: fields of a list's row; all that `get.sql` answers when left out.
+        sql: folder of the statements, when not named as the resource.
+        app_uuid: FusionPBX's uuid of the application, for the audit row.
+        search: columns that ``search=`` looks into.
+        sort: sort orders by name; a text names a column in natural order.
+        order: the order of a list when none is asked for; the first of `sort` when left out.
+        filters: columns that a list can be filtered by equality.
+        query: schema of further list parameters, which ``list.sql`` sees by name (None when not sent).
+        count_most: a list's total is counted exactly up to here and estimated above; None counts always.
+        unique: columns, or `Unique`, that no two records share.
+        numbers: fields that hold a number dialled in the domain.
+        limit: name of the setting ``limit/...`` that bounds how many there may be.
+        standard: which of list, get, create, update, delete are offered.
+        operations: further operations, or replacements of standard ones by name.
+        prepare: completes and checks a record before it is written: ``(call, record, old or None)``.
+        store: writes what belongs to it elsewhere, after the record: ``(call, record, old or None)``.
+        remove: removes what belongs to it elsewhere, before the record: ``(call, record)``.
+        show: completes what `get` answers: ``(call, record)``.
+        keep: fields whose old values the effects need.
+        effects: what a change does to a switch node, computed there from the current rows.
+    """
+
+    name: str
+    label: str
+    id: str
+    schema: type[Record]
+    table: str = ""
+    row: tuple[str, ...] = ()
+    sql: str = ""
+    app_uuid: UUID | None = None
+    search: tuple[str, ...] = ()
+    sort: Mapping[str, Sort] | Sequence[str] = ()
+    order: str = ""
+    filters: tuple[str, ...] = ()
+    query: type[Schema] | None = None
+    count_most: int | None = None
+    unique: tuple[str | Unique, ...] = ()
+    numbers: tuple[str, ...] = ()
+    limit: str = ""
+    standard: tuple[str, ...] = STANDARD
+    operations: tuple[Operation, ...] = ()
+    prepare: Prepare | None = None
+    store: Store | None = None
+    remove: Callable[[Call, Mapping[str, Any]], None] | None = None
+    show: Callable[[Call, dict[str, Any]], None] | None = None
+    keep: tuple[str, ...] = ()
+    effects: Callable[[Change], Iterable[Effect]] | None = None
+
+    @property
+    def uniques(self) -> tuple[Unique, ...]:
+        """`unique`, spelled out."""
+        return tuple(u if isinstance(u, Unique) else Unique((u,)) for u in self.unique)
+
+    @property
+    def sorts(self) -> dict[str, Sort]:
+        """`sort`, spelled out; by uuid where nothing is declared."""
+        if isinstance(self.sort, Mapping):
+            return dict(self.sort)
+        return {name: Sort(name) for name in self.sort} or {self.id: Sort(self.id, "text")}
+
+    def all_operations(self) -> list[Operation]:
+        """Standard ones and further ones, each name once."""
+        found = {o.name: o for o in _standard(self) if o.name in self.standard}
+        found.update({o.name: o for o in self.operations})
+        return list(found.values())
+
+
+def _standard(resource: Resource) -> list[Operation]:
+    label, schema = resource.label, resource.schema
+    one = label.lower() if not label.isupper() else label
+    return [
+        Operation("list", crud.list_records, query=resource.query, answer=schema, many=True, paged=True,
+                  summary=f"List {resource.name}"),
+        Operation("create", crud.create_record, ("POST",), body=schema, answer=schema, writes=True, status=201,
+                  summary=f"Create a {one}"),
+        Operation("get", crud.get_record, on="item", answer=schema, summary=f"Get a {one}"),
+        Operation("update", crud.update_record, ("PUT", "PATCH"), "item", body=schema, partial=True, answer=schema,
+                  writes=True, summary=f"Update a {one}"),
+        Operation("delete", crud.delete_record, ("DELETE",), "item", writes=True, summary=f"Delete a {one}"),
+    ]  # fmt: skip
