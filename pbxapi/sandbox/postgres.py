@@ -183,11 +183,11 @@ class EmbeddedPostgres:
             return
         nobody = pwd.getpwnam("nobody")
         self._owner = Owner(nobody.pw_uid, nobody.pw_gid)
-        if _open_to_all(self._folder):
-            return
         link = self._folder / "elsewhere"
-        if not link.exists():  # not made yet, or swept away with old temporary files
-            link.unlink(missing_ok=True)
+        if not link.exists():
+            if _open_to_all(self._folder):
+                return
+            link.unlink(missing_ok=True)  # swept away with old temporary files
             home = tempfile.mkdtemp(prefix="pbxapi-postgres-", dir="/var/tmp")
             os.chown(home, *self._owner)
             link.symlink_to(home)

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from itertools import groupby
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 from uuid import UUID, uuid5
-from xml.etree import ElementTree
 
 import psycopg
 from psycopg import sql
+
+from pbxapi.xml.dialplan import Detail, from_details
 
 Row = dict[str, Any]
 Tables = dict[str, list[Row]]
@@ -179,7 +180,9 @@ def _copy(cursor: psycopg.Cursor[Any], table: str, rows: Sequence[Row], now: dat
     )
     with cursor.copy(statement) as copy:
         for row in rows:
-            copy.write_row([*(row.get(column) for column in columns), now])
+            values = (row.get(column) for column in columns)
+            # FusionPBX stores an empty text as NULL.
+            copy.write_row([*(None if value == "" else value for value in values), now])
 
 
 def _settings(key: str, folders: Mapping[str, Path]) -> Tables:
@@ -577,17 +580,6 @@ def _devices(extensions: int) -> Tables:
     return tables
 
 
-class Detail(NamedTuple):
-    """One line of a dialplan."""
-
-    group: int
-    tag: str
-    type: str
-    data: str
-    inline: bool = False
-    stop: str | None = None
-
-
 def _dialplans() -> Tables:
     tables: Tables = {"v_dialplans": [], "v_dialplan_details": [], "v_destinations": []}
 
@@ -603,10 +595,20 @@ def _dialplans() -> Tables:
         goes_on: bool = False,
     ) -> UUID:
         record = uuid_of("dialplan", domain, name)
-        tenant = {"domain_uuid": None if domain is None else uuid_of("domain", domain)}
+        domain_uuid = None if domain is None else uuid_of("domain", domain)
+        details = [replace(detail, order=place * 10) for place, detail in enumerate(details, 1)]
+        xml = from_details(
+            name,
+            details,
+            uuid=record,
+            context=context,
+            continue_=goes_on,
+            domain_uuid=domain_uuid,
+            domain_name=domain,
+        )
         tables["v_dialplans"].append(
             {
-                **tenant,
+                "domain_uuid": domain_uuid,
                 "dialplan_uuid": record,
                 "app_uuid": app,
                 "dialplan_context": context,
@@ -614,7 +616,7 @@ def _dialplans() -> Tables:
                 "dialplan_number": number,
                 "dialplan_destination": False,
                 "dialplan_continue": goes_on,
-                "dialplan_xml": _dialplan_xml(name, record, goes_on, details),
+                "dialplan_xml": xml,
                 "dialplan_order": order,
                 "dialplan_enabled": True,
                 "dialplan_description": f"Sample dialplan {name}",
@@ -622,27 +624,20 @@ def _dialplans() -> Tables:
         )
         tables["v_dialplan_details"] += [
             {
-                **tenant,
+                "domain_uuid": domain_uuid,
                 "dialplan_uuid": record,
                 "dialplan_detail_uuid": uuid_of("dialplan detail", domain, name, place),
-                "dialplan_detail_tag": detail.tag,
-                "dialplan_detail_type": detail.type,
-                "dialplan_detail_data": detail.data,
-                "dialplan_detail_break": detail.stop,
-                "dialplan_detail_inline": "true" if detail.inline else None,
-                "dialplan_detail_group": detail.group,
-                "dialplan_detail_order": place * 10,
-                "dialplan_detail_enabled": True,
+                **detail.as_row(),
             }
             for place, detail in enumerate(details, 1)
         ]
         return record
 
     def dialled(expression: str, group: int = 0) -> Detail:
-        return Detail(group, "condition", "destination_number", expression)
+        return Detail("condition", "destination_number", expression, group=group)
 
-    def action(application: str, data: str, group: int = 0, *, inline: bool = False) -> Detail:
-        return Detail(group, "action", application, data, inline)
+    def action(application: str, data: str, group: int = 0, inline: str = "") -> Detail:
+        return Detail("action", application, data, inline=inline, group=group)
 
     add(
         "echo",
@@ -659,7 +654,7 @@ def _dialplans() -> Tables:
         DIALPLAN_APP,
         "global",
         20,
-        [dialled("^.+$"), action("set", "sandbox=true", inline=True)],
+        [dialled("^.+$"), action("set", "sandbox=true", inline="true")],
         goes_on=True,
     )
     for domain in (DOMAIN, SECOND_DOMAIN):
@@ -677,11 +672,6 @@ def _dialplans() -> Tables:
         add("extensions", domain, DIALPLAN_APP, domain, 890, local)
     for domain, base, count in ((DOMAIN, 2025550101, 5), (SECOND_DOMAIN, 2025550151, 2)):
         domain_uuid = uuid_of("domain", domain)
-        inbound = [
-            action("export", "call_direction=inbound", inline=True),
-            action("set", f"domain_uuid={domain_uuid}", inline=True),
-            action("set", f"domain_name={domain}", inline=True),
-        ]
         for place in range(count):
             number = str(base + place)
             regex = rf"^\+?1?({number})$"
@@ -692,7 +682,7 @@ def _dialplans() -> Tables:
                 INBOUND_APP,
                 "public",
                 100,
-                [dialled(regex), *inbound, action("transfer", target)],
+                [dialled(regex), action("transfer", target)],
                 number=number,
             )
             actions = [{"destination_app": "transfer", "destination_data": target}]
@@ -716,13 +706,13 @@ def _dialplans() -> Tables:
                     "destination_description": f"Line {place + 1}",
                 }
             )
-        route_in = [dialled(f"^({base + 40})$"), *inbound, action("transfer", f"1001 XML {domain}")]
+        route_in = [dialled(f"^({base + 40})$"), action("transfer", f"1001 XML {domain}")]
         add("main-line", domain, INBOUND_APP, "public", 110, route_in, number=str(base + 40))
 
         abroad = [
-            Detail(0, "condition", "${user_exists}", "false"),
-            Detail(0, "condition", "destination_number", r"^\+?1?(\d{10})$"),
-            action("export", "call_direction=outbound", inline=True),
+            Detail("condition", "${user_exists}", "false"),
+            dialled(r"^\+?1?(\d{10})$"),
+            action("export", "call_direction=outbound", inline="true"),
         ]
         add("call_direction-outbound.10d", domain, OUTBOUND_APP, domain, 22, abroad, goes_on=True)
         trunk = [
@@ -734,40 +724,14 @@ def _dialplans() -> Tables:
         add("carrier.10d", domain, OUTBOUND_APP, domain, 300, trunk)
         hours = [
             dialled("^500$", 500),
-            Detail(500, "condition", "wday", "2-6", stop="never"),
-            Detail(500, "condition", "hour", "8-17", stop="never"),
+            Detail("condition", "wday", "2-6", break_="never", group=500),
+            Detail("condition", "hour", "8-17", break_="never", group=500),
             action("transfer", f"1001 XML {domain}", 500),
             dialled("^500$", 999),
             action("transfer", f"*991001 XML {domain}", 999),
         ]
         add("office-hours", domain, TIME_CONDITION_APP, domain, 300, hours, number="500")
     return tables
-
-
-def _dialplan_xml(name: str, record: UUID, goes_on: bool, details: Sequence[Detail]) -> str:
-    """The XML of these details; enough for the sample's own dialplans."""
-    attributes = {"name": name, "continue": "true" if goes_on else "false", "uuid": str(record)}
-    extension = ElementTree.Element("extension", attributes)
-    for _, group in groupby(details, key=lambda detail: detail.group):
-        condition = extension
-        for detail in group:
-            if detail.tag == "action":
-                action = ElementTree.SubElement(
-                    condition, "action", {"application": detail.type, "data": detail.data}
-                )
-                if detail.inline:
-                    action.set("inline", "true")
-            elif detail.type in ("wday", "hour"):
-                if condition.get("field") is not None:
-                    condition = ElementTree.SubElement(extension, "condition")
-                condition.set(detail.type, detail.data)
-                condition.set("break", detail.stop or "on-false")
-            else:
-                condition = ElementTree.SubElement(
-                    extension, "condition", {"field": detail.type, "expression": detail.data}
-                )
-    ElementTree.indent(extension, "\t")
-    return ElementTree.tostring(extension, encoding="unicode") + "\n"
 
 
 class Ending(NamedTuple):
