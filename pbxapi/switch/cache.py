@@ -11,8 +11,8 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from pbxapi.errors import SwitchRefused
@@ -111,9 +111,7 @@ class _Files:
 
     def delete(self, keys: Sequence[str]) -> None:
         with self._opened() as folder:
-            for key in keys:
-                for name in _file_names(key):
-                    self._unlink(name, folder)
+            self._each(os.unlink, [name for key in keys for name in _file_names(key)], folder)
 
     def delete_matching(self, prefix: str) -> list[str]:
         starts = _file_names(prefix)
@@ -122,18 +120,13 @@ class _Files:
             if folder is not None:
                 with os.scandir(folder) as entries:
                     names = [entry.name for entry in entries if entry.name.startswith(starts)]
-            for name in names:
-                self._unlink(name, folder)
+            self._each(os.unlink, names, folder)
         # A name is as long as its key. What an outside caller dialled is in there too, and may not be text.
         return [f"delete {prefix}{name[len(prefix) :]}" for name in names if name.isprintable()]
 
     def exists(self, key: str) -> bool:
         with self._opened() as folder:
-            for name in _file_names(key) if folder is not None else ():
-                with suppress(FileNotFoundError):
-                    os.stat(name, dir_fd=folder, follow_symlinks=False)
-                    return True
-        return False
+            return self._each(os.lstat, _file_names(key), folder)
 
     @contextmanager
     def _opened(self) -> Iterator[int | None]:
@@ -150,19 +143,20 @@ class _Files:
         finally:
             os.close(folder)
 
-    def _unlink(self, name: str, folder: int | None) -> None:
-        if folder is None:
-            return
-        try:
-            os.unlink(name, dir_fd=folder)
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            if error.errno != errno.ENAMETOOLONG:  # such a file cannot exist
-                raise self._failed(error) from error
+    def _each(self, action: Callable[..., object], names: Iterable[str], folder: int | None) -> bool:
+        """Do something to each file that is there; whether any was."""
+        found = False
+        for name in names if folder is not None else ():
+            try:
+                action(name, dir_fd=folder)
+                found = True
+            except OSError as error:
+                if error.errno not in (errno.ENOENT, errno.ENAMETOOLONG):  # a name too long is nowhere
+                    raise self._failed(error) from error
+        return found
 
     def _failed(self, error: OSError) -> CacheError:
-        return CacheError(error.errno, f"cannot delete from the cache folder {self._folder}: {error.strerror}")
+        return CacheError(error.errno, f"cannot use the cache folder {self._folder}: {error.strerror}")
 
 
 class _Memcache:

@@ -10,6 +10,7 @@ deadline, which makes python-ESL return at once.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import queue
 import re
@@ -28,7 +29,7 @@ from pbxapi.errors import SwitchRefused, SwitchUnavailable
 MAX_HEAD = 16 * 1024
 """Bytes of headers that the greeting or the answer to `auth` may have; a switch sends about fifty."""
 
-_HEADER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+_HEADER_NAME = re.compile(r"(?!(content-length|event-name|event-subclass)$)[a-z][a-z0-9_-]*", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -36,23 +37,71 @@ class _Link:
     """An authenticated connection.
 
     Attributes:
-        socket: can be shut down while python-ESL waits.
-        descriptor: of the same connection, python-ESL's own.
         connection: an ESLconnection.
+        descriptor: python-ESL's own of the connection.
+        socket: the same connection.
+        watchdog: over the same connection.
         owner: the process that opened it.
     """
 
-    socket: socket.socket
-    descriptor: int
     connection: Any
+    descriptor: int
+    socket: socket.socket
+    watchdog: _Watchdog
     owner: int
+
+
+class _Watchdog:
+    """Shuts a connection down at the deadline of the command that is under way.
+
+    One thread as long as the connection lives: a `threading.Timer` for each command costs twice what the
+    command costs (measured), and much more in a busy process. It sleeps until the earliest deadline that it
+    was told, so setting a later one does not even wake it.
+    """
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._deadline: float | None = None
+        self._wakes_at = 0.0
+        self._change = threading.Condition()
+        self._done = False
+        threading.Thread(target=self._watch, name="event-socket-watchdog", daemon=True).start()
+
+    @contextlib.contextmanager
+    def until(self, deadline: float) -> Iterator[None]:
+        with self._change:
+            self._deadline = deadline
+            if deadline < self._wakes_at:
+                self._change.notify()
+        try:
+            yield
+        finally:
+            with self._change:
+                self._deadline = None
+
+    def dismiss(self) -> None:
+        with self._change:
+            self._done = True
+            self._change.notify()
+
+    def _watch(self) -> None:
+        with self._change:
+            while not self._done:
+                left = math.inf if self._deadline is None else self._deadline - time.monotonic()
+                if left <= 0:
+                    with contextlib.suppress(OSError):  # the switch may have closed it just now
+                        self._connection.shutdown(socket.SHUT_RDWR)
+                    return
+                self._wakes_at = time.monotonic() + left
+                self._change.wait(None if left == math.inf else left)
 
 
 class EventSocket:
     """One connection for commands, opened at the first command and kept.
 
     Threads may share it: their commands go one after the other, and waiting for one's turn counts into the
-    deadline. A process that forked opens its own connection. It never subscribes to events.
+    deadline. A child that was forked while no command was under way opens its own. It never subscribes to
+    events.
 
     Args:
         host: name or address of the switch.
@@ -121,7 +170,7 @@ class EventSocket:
 
         Args:
             name: an event's name (`MESSAGE_WAITING`), or a subclass (`fusion::file`) for a CUSTOM event.
-            headers: further headers, each on one line.
+            headers: further headers, each on one line; what this function writes itself is not among them.
             body: what follows the headers.
             timeout, retry: as of `api`.
 
@@ -192,17 +241,10 @@ class EventSocket:
 
     def _ask(self, link: _Link, text: str, deadline: float) -> Any:
         """The answer, or None if the connection was lost before it came."""
-        left = deadline - time.monotonic()
-        if left <= 0:
+        if time.monotonic() >= deadline:
             raise self._unavailable("no time left to ask")
-        watchdog = threading.Timer(left, _shut, [link.socket])
-        watchdog.daemon = True
-        watchdog.start()
-        try:
+        with link.watchdog.until(deadline):
             answer = link.connection.sendRecv(text)
-        finally:
-            watchdog.cancel()
-            watchdog.join()
         if answer is None and time.monotonic() >= deadline:
             raise self._unavailable("no answer within the deadline")
         return answer
@@ -221,8 +263,8 @@ class EventSocket:
                 raise
         except TimeoutError:
             raise self._unavailable("no connection within the deadline") from None
-        except OSError as error:
-            raise self._unavailable(error.strerror or str(error)) from error
+        except (OSError, UnicodeError) as error:
+            raise self._unavailable(getattr(error, "strerror", None) or str(error)) from error
         return self._link
 
     def _connect(self, limit: float) -> socket.socket:
@@ -254,10 +296,13 @@ class EventSocket:
     def _drop(self) -> None:
         if self._link is None:
             return
-        # python-ESL shuts the connection down when it disconnects, and after a fork that is the parent's too.
-        harmless = os.open(os.devnull, os.O_RDWR)
-        os.dup2(harmless, self._link.descriptor, inheritable=False)
-        os.close(harmless)
+        if self._link.owner == os.getpid():
+            self._link.watchdog.dismiss()
+        else:
+            # python-ESL shuts down what it disconnects, and that is the parent's: put something else there.
+            harmless = os.open(os.devnull, os.O_RDWR)
+            os.dup2(harmless, self._link.descriptor, inheritable=False)
+            os.close(harmless)
         self._link.connection.disconnect()
         self._link.socket.close()
         self._link = None
@@ -280,12 +325,7 @@ def _attach(connected: socket.socket) -> _Link:
         descriptor = near.detach()
         connection = ESL.ESLconnection(descriptor)
         os.dup2(connected.fileno(), descriptor, inheritable=False)
-    return _Link(connected, descriptor, connection, os.getpid())
-
-
-def _shut(connection: socket.socket) -> None:
-    with contextlib.suppress(OSError):  # the switch may have closed it already
-        connection.shutdown(socket.SHUT_RDWR)
+    return _Link(connection, descriptor, connected, _Watchdog(connected), os.getpid())
 
 
 def _left(limit: float) -> float:
@@ -297,12 +337,12 @@ def _left(limit: float) -> float:
 
 def _addresses(host: str, port: int, limit: float) -> list[tuple[Any, ...]]:
     """Addresses of a host; a name is resolved in a thread, because the resolver knows no deadline."""
-    answers: queue.SimpleQueue[list[tuple[Any, ...]] | OSError] = queue.SimpleQueue()
+    answers: queue.SimpleQueue[list[tuple[Any, ...]] | Exception] = queue.SimpleQueue()
 
     def resolve() -> None:
         try:
             answers.put(list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)))
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             answers.put(error)
 
     threading.Thread(target=resolve, daemon=True).start()
@@ -310,7 +350,7 @@ def _addresses(host: str, port: int, limit: float) -> list[tuple[Any, ...]]:
         answer = answers.get(timeout=_left(limit))
     except queue.Empty:
         raise TimeoutError from None
-    if isinstance(answer, OSError):
+    if isinstance(answer, Exception):
         raise answer
     return answer
 

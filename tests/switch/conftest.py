@@ -1,4 +1,4 @@
-"""A switch that says, byte for byte, what a test wants; for all else there is the sandbox's simulator."""
+"""The sandbox's simulator, and a switch that says, byte for byte, what a test wants."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
+from pbxapi.sandbox.switch import SwitchSimulator
 from pbxapi.switch.event_socket import EventSocket
 
 
@@ -107,5 +109,23 @@ def event_socket(raw: RawSwitch) -> Iterator[EventSocket]:
     """A connection to `raw`, with deadlines that a test can wait for."""
     with contextlib.closing(
         EventSocket("127.0.0.1", raw.port, raw.PASSWORD, connect_timeout=0.4, api_timeout=0.6)
+    ) as connection:
+        yield connection
+
+
+@pytest.fixture
+def simulator(tmp_path: Path) -> Iterator[SwitchSimulator]:
+    """A simulated switch that reads its XML from `tmp_path`/conf."""
+    for folder in ("directory", "sip_profiles/external", "dialplan"):
+        (tmp_path / "conf" / folder).mkdir(parents=True)
+    with SwitchSimulator(tmp_path / "conf", hostname="pbx1", switchname="east") as switch:
+        yield switch
+
+
+@pytest.fixture
+def switch(simulator: SwitchSimulator) -> Iterator[EventSocket]:
+    """A connection to `simulator`, with deadlines that a test can wait for."""
+    with contextlib.closing(
+        EventSocket(simulator.host, simulator.port, simulator.password, connect_timeout=0.4, api_timeout=1.0)
     ) as connection:
         yield connection
