@@ -288,27 +288,28 @@ class SwitchSimulator:
 
     def api(self, command: str) -> str:
         """The answer to an API command, as `api <command>` gives it."""
-        self.commands.append(command)
-        name, _, argument = command.strip().partition(" ")
-        function = self._api.get(name)
-        if function is None:
-            return f"-ERR {name} Command not found!\n"
-        answer = function(argument.strip())
-        headers = {"API-Command": name, "API-Command-Argument": argument.strip()}
-        self.fire("API", {key: value for key, value in headers.items() if value})
-        return answer or "-ERR no reply\n"
+        return self._execute(command) or "-ERR no reply\n"
 
     def run_job(self, command: str, job: str) -> None:
         """Run an API command in a thread of its own; its answer becomes a BACKGROUND_JOB event."""
 
         def run() -> None:
-            answer = self.api(command)
+            answer = self._execute(command)
             self._stopped.wait(self.answer_delay)
             name, _, argument = command.partition(" ")
             headers = {"Job-UUID": job, "Job-Command": name, "Job-Command-Arg": argument}
             self.fire("BACKGROUND_JOB", {key: value for key, value in headers.items() if value}, answer)
 
         threading.Thread(target=run, name="switch-simulator-job", daemon=True).start()
+
+    def _execute(self, command: str) -> str:
+        self.commands.append(command)
+        name, _, argument = command.strip().partition(" ")
+        function = self._api.get(name)
+        answer = function(argument.strip()) if function else f"-ERR {name} Command not found!\n"
+        headers = {"API-Command": name, "API-Command-Argument": argument.strip()}
+        self.fire("API", {key: value for key, value in headers.items() if value})
+        return answer
 
     def take_event(self, name: str, headers: Mapping[str, str], body: str | None) -> str:
         """Take an event that a client sends, and pass it on to all that want it; its uuid."""
@@ -821,16 +822,23 @@ class SwitchSimulator:
         Raises:
             KeyError: there is no such call.
         """
+        if not self._hang_up(uuid, cause, variables or {}):
+            raise KeyError(uuid)
+
+    def _hang_up(self, name: str, cause: str, variables: Mapping[str, str]) -> bool:
         with self._lock:
-            call = self.calls.pop(uuid)
+            call = self.calls.pop(name, None)
+            if call is None:
+                return False
             call.end(cause, time.time())
-            call.variables |= variables or {}
+            call.variables |= variables
             if call.partner in self.calls:
                 self.calls[call.partner].partner = None
                 self.calls[call.partner].callee = False
             headers = call.headers()
         self.fire("CHANNEL_HANGUP", headers)
         self.fire("CHANNEL_HANGUP_COMPLETE", headers)
+        return True
 
     def _hupall(self, argument: str) -> str:
         words = _words(argument)
@@ -843,7 +851,7 @@ class SwitchSimulator:
                 if all(call.variables.get(name) == value for name, value in wanted.items())
             ]
         for call in ending:
-            self.end_call(call, cause)
+            self._hang_up(call, cause, {})
         if not wanted:
             return f"+OK hangup all channels with cause {cause}\n"
         more = "..." if len(wanted) > 1 else ""
@@ -853,10 +861,8 @@ class SwitchSimulator:
         words = _words(argument)
         if not words:
             return "-USAGE: <uuid> [cause]\n"
-        if words[0] not in self.calls:
-            return "-ERR No such channel!\n"
-        self.end_call(words[0], words[1] if len(words) > 1 else "NORMAL_CLEARING")
-        return "+OK\n"
+        known = self._hang_up(words[0], words[1] if len(words) > 1 else "NORMAL_CLEARING", {})
+        return "+OK\n" if known else "-ERR No such channel!\n"
 
     def _uuid_getvar(self, argument: str) -> str:
         words = _words(argument)
@@ -900,13 +906,19 @@ class SwitchSimulator:
         return "+OK\n"
 
     def _uuid_hold(self, argument: str) -> str:
+        """It fails for a call that is as asked already; holding one that does not exist is a success."""
         words = _words(argument)
-        verb = words.pop(0) if words and words[0] in ("off", "toggle") else "on"
+        if not words:
+            return "-USAGE: [off|toggle] <uuid> [<display>]\n-ERR Operation failed\n"
+        verb = words.pop(0) if words[0] in ("off", "toggle") else "on"
         call = self.calls.get(words[0]) if words else None
-        if call is None or call.answered is None:
-            return ("" if words else "-USAGE: [off|toggle] <uuid> [<display>]\n") + "-ERR Operation failed\n"
-        hold = verb == "on" or (verb == "toggle" and call.row["callstate"] != "HELD")
-        call.row["callstate"] = "HELD" if hold else "ACTIVE"
+        if call is None or (verb == "toggle" and call.row["callstate"] not in ("ACTIVE", "HELD", "UNHELD")):
+            return "+OK Success\n"
+        held = call.row["callstate"] == "HELD"
+        hold = not held if verb == "toggle" else verb == "on"
+        if hold == held:
+            return "-ERR Operation failed\n"
+        call.row["callstate"] = "HELD" if hold else "UNHELD"
         self.fire("CHANNEL_HOLD" if hold else "CHANNEL_UNHOLD", call.headers())
         return "+OK Success\n"
 
