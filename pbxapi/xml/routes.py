@@ -450,9 +450,14 @@ def _moment_text(moment: datetime) -> str:
 
 def _words(name: str, data: str) -> tuple[str, str]:
     """A condition's type and data in words; the words are "" where they cannot say the same."""
+    if name not in TIME_TYPES:
+        return name, ""
     try:
         kind, same = _data(name, data)
     except ValueError:
+        return name, ""
+    if "," in data and data != same:
+        # FreeSWITCH reads only a part of such a list.
         return name, ""
     if kind == "minute-of-day":
         first, _, last = same.partition("-")

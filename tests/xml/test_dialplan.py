@@ -151,9 +151,10 @@ def test_conditions_on_time_become_one_element_with_the_break_of_the_last():
         '<condition field="destination_number" expression="^7$"/>',
         '<condition wday="2-6" hour="9-17" break="never">',
     ]
-    assert body(
-        [condition("2", "wday", break_="never", order=1), condition("9", "hour", order=2), action()]
-    )[0] == '<condition wday="2" hour="9">'
+    assert (
+        body([condition("2", "wday", break_="never", order=1), condition("9", "hour", order=2), action()])[0]
+        == '<condition wday="2" hour="9">'
+    )
 
 
 def test_conditions_on_time_with_another_between_them_stay_apart():
