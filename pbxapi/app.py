@@ -13,16 +13,18 @@ from pbxapi.data.database import Database
 from pbxapi.http.envelope import use_orjson
 from pbxapi.http.routes import register_routes
 from pbxapi.http.serving import BODY_MOST, Services
+from pbxapi.plugin.call import Ask
 from pbxapi.plugin.loader import Registry, load_plugins
 
 log = logging.getLogger(__name__)
 
 
-def create_app(config: Config | None = None) -> Flask:
+def create_app(config: Config | None = None, ask: Ask | None = None) -> Flask:
     """The web application of one process; connections are made at the first use, so that it can be forked.
 
     Args:
         config: the settings; read from the environment when left out.
+        ask: how live questions reach the switch nodes; through Redis when left out.
 
     Raises:
         ConfigError: a setting cannot be used.
@@ -34,14 +36,15 @@ def create_app(config: Config | None = None) -> Flask:
     app = Flask("pbxapi", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = BODY_MOST
     use_orjson(app)
-    services = Services(config, database, LiveQuestions(config.redis_url, database).ask)
+    services = Services(config, database, ask or LiveQuestions(config.redis_url, database).ask)
     register_routes(app, services, registry)
     app.extensions["pbxapi"] = services
     return app
 
 
 def load_registry(config: Config, database: Database) -> Registry:
-    """Read the catalogue of the database and load the plugins against it."""
+    """Read the catalogue of the database and load the plugins against it; leaves no connection open."""
     with database.reading() as session:
         catalogue = read_catalogue(session)
+    database.close()
     return load_plugins(config, catalogue)

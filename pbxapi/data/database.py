@@ -9,13 +9,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
+import orjson
 import psycopg
 from psycopg.rows import dict_row
+from psycopg.types.json import set_json_loads
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from pbxapi.data.statements import Statement
 
 log = logging.getLogger(__name__)
+
+set_json_loads(orjson.loads)
 
 Row = dict[str, Any]
 Connection = psycopg.Connection[Row]

@@ -8,7 +8,7 @@ optional ones, and the catalogue of the database at hand decides, never a versio
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,13 +73,12 @@ def parse_statement(name: str, text: str, source: str, catalogue: Catalogue | No
     )
 
 
-def load_statements(folders: Sequence[Path], catalogue: Catalogue | None = None) -> dict[str, Statement]:
-    """All statements of some folders, by name; a later folder's file wins over an earlier one's."""
+def load_statements(folder: Path, catalogue: Catalogue | None = None) -> dict[str, Statement]:
+    """All statements of a folder, by name."""
     found: dict[str, Statement] = {}
-    for folder in folders:
-        for path in sorted(folder.glob("*.sql")):
-            source = f"{folder.name}/{path.name}"
-            found[path.stem] = parse_statement(path.stem, path.read_text("utf-8"), source, catalogue)
+    for path in sorted(folder.glob("*.sql")):
+        source = f"{folder.name}/{path.name}"
+        found[path.stem] = parse_statement(path.stem, path.read_text("utf-8"), source, catalogue)
     return found
 
 

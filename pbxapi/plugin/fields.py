@@ -52,6 +52,7 @@ class Text(_Labelled, fields.String):
         pattern: a regular expression that the whole value must match; empty text is let through.
         expected: what the pattern asks for, in words, for the message.
         lines: whether line breaks are allowed.
+        variables: whether ``${...}`` is allowed, which FreeSWITCH would expand, functions included.
         label: what a person calls the field.
         secret: a password or the like: hidden in lists, logs, audit rows.
     """
@@ -63,6 +64,7 @@ class Text(_Labelled, fields.String):
         pattern: str | None = None,
         expected: str = "",
         lines: bool = False,
+        variables: bool = False,
         **kwargs: Any,
     ) -> None:
         self.documented = {"maxLength": max}
@@ -71,6 +73,7 @@ class Text(_Labelled, fields.String):
         self._pattern = re.compile(pattern) if pattern else None
         self._expected = expected
         self._forbidden = _CONTROL_BUT_LINES if lines else _CONTROL
+        self._variables = variables or self.secret
 
     def deserialize(self, value: Any, attr: Any = None, data: Any = None, **kwargs: Any) -> Any:
         if value is None:
@@ -86,6 +89,8 @@ class Text(_Labelled, fields.String):
             raise ValidationError(f"{self.label} must be a string")
         if self._forbidden.search(value) or _SURROGATE.search(value):
             raise ValidationError(f"{self.label} must not hold control characters")
+        if "${" in value and not self._variables:
+            raise ValidationError(f"{self.label} must not hold a variable of the switch")
         if len(value) > self._max:
             raise ValidationError(f"{self.label} must not be longer than {self._max} characters")
         if value and self._pattern and not self._pattern.fullmatch(value):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
+import hashlib
+import importlib
 import logging
 import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -27,6 +27,8 @@ from pbxapi.plugin.resource import Resource
 log = logging.getLogger(__name__)
 
 _PACKAGE = "pbxapi_plugins"
+"""The built-in plugins' package: one may import what another offers. Others' folders get a package each."""
+
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _LIST_PARAMETERS = ("page", "per_page", "search", "sort", "cursor", "count")
 
@@ -151,7 +153,7 @@ def load_plugins(config: Config, catalogue: Catalogue) -> Registry:
     Raises:
         PluginError: a built-in plugin cannot be used.
     """
-    shared = load_statements([builtin_folder("sql") / "core"], catalogue)
+    shared = load_statements(builtin_folder("sql") / "core", catalogue)
     registry = Registry([])
     for found, load in _find(config):
         try:
@@ -176,37 +178,27 @@ def _find(config: Config) -> Iterator[tuple[LoadedPlugin, _Load]]:
         for folder in sorted(path.parent for path in root.glob("*/plugin.py")):
             name = folder.name.replace("_", "-")
             if config.plugins is None or name in config.plugins:
-                yield LoadedPlugin(name, str(folder), builtin), _Load(folder)
+                yield LoadedPlugin(name, str(folder), builtin), _Load(folder, builtin)
 
 
 @dataclass(frozen=True)
 class _Load:
     folder: Path
+    builtin: bool
 
     def __call__(self) -> Plugin:
-        _namespace()
-        name = f"{_PACKAGE}.{self.folder.name}"
-        package = ModuleType(name)
-        package.__path__ = [str(self.folder)]
-        package.__spec__ = ModuleSpec(name, None, is_package=True)
-        sys.modules[name] = package
-        spec = importlib.util.spec_from_file_location(f"{name}.plugin", self.folder / "plugin.py")
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[spec.name] = module
-        spec.loader.exec_module(module)
-        plugin = getattr(module, "plugin", None)
+        package = _PACKAGE
+        if not self.builtin:
+            package += "_" + hashlib.sha256(str(self.folder.parent).encode()).hexdigest()[:8]
+        if package not in sys.modules:
+            module = ModuleType(package)
+            module.__path__ = [str(self.folder.parent)]
+            sys.modules[package] = module
+        found = importlib.import_module(f"{package}.{self.folder.name}.plugin")
+        plugin = getattr(found, "plugin", None)
         if not isinstance(plugin, Plugin):
             raise PluginError("plugin.py has no Plugin named `plugin`")
         return plugin
-
-
-def _namespace() -> None:
-    if _PACKAGE not in sys.modules:
-        package = ModuleType(_PACKAGE)
-        package.__path__ = []
-        sys.modules[_PACKAGE] = package
 
 
 def _check_plugin(found: LoadedPlugin, registry: Registry) -> None:
@@ -251,11 +243,12 @@ def _bind(
     resource: Resource, found: LoadedPlugin, shared: Mapping[str, Statement], catalogue: Catalogue
 ) -> LoadedResource:
     folder = Path(found.origin)
-    name = resource.sql or resource.name
-    places = [folder / "sql", folder / "sql" / name]
-    if found.builtin:
-        places.append(folder.parent.parent / "sql" / name)
-    statements = load_statements([place for place in places if place.is_dir()], catalogue)
+    root = builtin_folder("sql") if found.builtin else folder / "sql"
+    own = root / (resource.sql or resource.name)
+    statements = load_statements(own if own.is_dir() else root, catalogue)
+    for name in resource.uses:
+        used = load_statements(root / name, catalogue)
+        statements.update({f"{name}/{key}": statement for key, statement in used.items()})
     loaded = LoadedResource(resource, found.name, found.origin, statements, shared)
     replaced = {operation.name for operation in resource.operations}
     for operation in resource.standard:

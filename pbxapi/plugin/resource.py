@@ -95,7 +95,8 @@ class Resource:
         schema: input and answer of one record.
         table: where the records are; for the audit row, locks and unique checks.
         row: fields of a list's row; all that `get.sql` answers when left out.
-        sql: folder of the statements, when not named as the resource.
+        sql: folder of the statements, when it is not named as the resource.
+        uses: further folders, whose statements are called ``folder/name``: what belongs to other resources too.
         app_uuid: FusionPBX's uuid of the application, for the audit row.
         search: columns that ``search=`` looks into.
         sort: sort orders by name; a text names a column in natural order.
@@ -123,6 +124,7 @@ class Resource:
     table: str = ""
     row: tuple[str, ...] = ()
     sql: str = ""
+    uses: tuple[str, ...] = ()
     app_uuid: UUID | None = None
     search: tuple[str, ...] = ()
     sort: Mapping[str, Sort] | Sequence[str] = ()

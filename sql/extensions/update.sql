@@ -1,0 +1,57 @@
+-- All columns of an extension; the caller merges what was sent into the locked row.
+-- in:  domain_uuid uuid, extension_uuid uuid, the columns as text
+update v_extensions
+   set extension = %(extension)s,
+       number_alias = %(number_alias)s,
+       password = %(password)s,
+       accountcode = %(accountcode)s,
+       effective_caller_id_name = %(effective_caller_id_name)s,
+       effective_caller_id_number = %(effective_caller_id_number)s,
+       outbound_caller_id_name = %(outbound_caller_id_name)s,
+       outbound_caller_id_number = %(outbound_caller_id_number)s,
+       emergency_caller_id_name = %(emergency_caller_id_name)s,
+       emergency_caller_id_number = %(emergency_caller_id_number)s,
+       directory_first_name = %(directory_first_name)s,
+       directory_last_name = %(directory_last_name)s,
+       directory_visible = %(directory_visible)s,
+       directory_exten_visible = %(directory_exten_visible)s,
+       max_registrations = %(max_registrations)s,
+       limit_max = %(limit_max)s,
+       limit_destination = %(limit_destination)s,
+       missed_call_app = %(missed_call_app)s,
+       missed_call_data = %(missed_call_data)s,
+       user_context = %(user_context)s,
+       toll_allow = %(toll_allow)s,
+       call_timeout = %(call_timeout)s,
+       call_group = %(call_group)s,
+       call_screen_enabled = %(call_screen_enabled)s,
+       user_record = %(user_record)s,
+       hold_music = %(hold_music)s,
+       auth_acl = %(auth_acl)s,
+       cidr = %(cidr)s,
+       sip_force_contact = %(sip_force_contact)s,
+       nibble_account = %(nibble_account)s,
+       sip_force_expires = %(sip_force_expires)s,
+       mwi_account = %(mwi_account)s,
+       sip_bypass_media = %(sip_bypass_media)s,
+       dial_string = %(dial_string)s,
+       do_not_disturb = %(do_not_disturb)s,
+       forward_all_destination = %(forward_all_destination)s,
+       forward_all_enabled = %(forward_all_enabled)s,
+       forward_busy_destination = %(forward_busy_destination)s,
+       forward_busy_enabled = %(forward_busy_enabled)s,
+       forward_no_answer_destination = %(forward_no_answer_destination)s,
+       forward_no_answer_enabled = %(forward_no_answer_enabled)s,
+       forward_user_not_registered_destination = %(forward_user_not_registered_destination)s,
+       forward_user_not_registered_enabled = %(forward_user_not_registered_enabled)s,
+       follow_me_enabled = %(follow_me_enabled)s,
+       extension_language = %(extension_language)s,  --? v_extensions.extension_language
+       extension_dialect = %(extension_dialect)s,  --? v_extensions.extension_dialect
+       extension_voice = %(extension_voice)s,  --? v_extensions.extension_voice
+       extension_type = %(extension_type)s,  --? v_extensions.extension_type
+       enabled = %(enabled)s,
+       absolute_codec_string = %(absolute_codec_string)s,  --? v_extensions.absolute_codec_string
+       force_ping = %(force_ping)s,  --? v_extensions.force_ping
+       description = %(description)s,
+       update_date = now()
+ where domain_uuid = %(domain_uuid)s and extension_uuid = %(extension_uuid)s

@@ -1,0 +1,9 @@
+-- The box of a number, with what the switch needs of it.
+-- in:  domain_uuid uuid, voicemail_id text
+-- out: every column that can be changed, flags as "true"/"false"
+-- index: v_voicemails (domain_uuid)
+select v.voicemail_uuid
+  from v_voicemails as v
+ where v.domain_uuid = %(domain_uuid)s and v.voicemail_id = %(voicemail_id)s
+ order by v.voicemail_uuid
+ limit 1

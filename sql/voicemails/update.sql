@@ -1,0 +1,25 @@
+-- All columns of a box; the caller merges what was sent into the locked row.
+-- in:  domain_uuid uuid, voicemail_uuid uuid, the columns as text
+update v_voicemails
+   set voicemail_id = %(voicemail_id)s,
+       voicemail_password = %(voicemail_password)s,
+       greeting_id = %(greeting_id)s,
+       voicemail_alternate_greet_id = %(voicemail_alternate_greet_id)s,
+       voicemail_mail_to = %(voicemail_mail_to)s,
+       voicemail_sms_to = %(voicemail_sms_to)s,  --? v_voicemails.voicemail_sms_to
+       voicemail_attach_file = %(voicemail_attach_file)s,
+       voicemail_file = %(voicemail_file)s,
+       voicemail_tutorial = %(voicemail_tutorial)s,
+       voicemail_recording_instructions = %(voicemail_recording_instructions)s,  --? v_voicemails.voicemail_recording_instructions
+       voicemail_recording_options = %(voicemail_recording_options)s,  --? v_voicemails.voicemail_recording_options
+       voicemail_transcription_enabled = %(voicemail_transcription_enabled)s,
+       voicemail_transcription_prompt_enabled = %(voicemail_transcription_prompt_enabled)s,  --? v_voicemails.voicemail_transcription_prompt_enabled
+       voicemail_transcription_prompt = %(voicemail_transcription_prompt)s,  --? v_voicemails.voicemail_transcription_prompt
+       voicemail_local_after_email = %(voicemail_local_after_email)s,
+       voicemail_local_after_forward = %(voicemail_local_after_forward)s,  --? v_voicemails.voicemail_local_after_forward
+       alternate_voicemail_destination = %(alternate_voicemail_destination)s,  --? v_voicemails.alternate_voicemail_destination
+       alternate_voicemail_enabled = %(alternate_voicemail_enabled)s,  --? v_voicemails.alternate_voicemail_enabled
+       voicemail_enabled = %(voicemail_enabled)s,
+       voicemail_description = %(voicemail_description)s,
+       update_date = now()
+ where domain_uuid = %(domain_uuid)s and voicemail_uuid = %(voicemail_uuid)s
