@@ -18,7 +18,7 @@ import orjson
 from pbxapi.changes.apply import Applying, Plan, Task
 from pbxapi.changes.nodes import folder_names, read_node
 from pbxapi.config import Config
-from pbxapi.data.database import Database, Row, Session
+from pbxapi.data.database import UNAVAILABLE, Database, Row, Session
 from pbxapi.errors import SwitchError, SwitchUnavailable
 from pbxapi.plugin import Change, Effect
 from pbxapi.plugin.loader import Registry
@@ -43,14 +43,14 @@ select c.change_id, c.resource, c.action, c.record_uuid, c.domain_uuid, c.domain
   from pbxapi.change_node as n
   join pbxapi.change as c using (change_id)
  where n.node = %(node)s and n.state = 'pending'
-   and (n.next_try_at is null or n.next_try_at <= clock_timestamp())
- order by n.created_at
+   and n.due_at <= clock_timestamp()
+ order by n.due_at
  limit %(most)s
 """
 
 _APPLIED = """
 update pbxapi.change_node as n
-   set state = 'applied', applied_at = clock_timestamp(), error = null, next_try_at = null,
+   set state = 'applied', applied_at = clock_timestamp(), error = null,
        settle_keys = done.keys,
        settle_at = case when done.keys is null then null
                         else clock_timestamp() + make_interval(secs => %(seconds)s) end
@@ -63,7 +63,7 @@ update pbxapi.change_node
    set attempts = attempts + 1,
        error = %(error)s,
        state = case when attempts + 1 >= %(most)s then 'failed' else 'pending' end,
-       next_try_at = clock_timestamp() + make_interval(secs => %(pause)s)
+       due_at = clock_timestamp() + make_interval(secs => %(pause)s)
  where change_id = %(change_id)s and node = %(node)s
 """
 
@@ -270,5 +270,9 @@ def serve(node: str, drain_of_node: NodeDrain) -> None:
 
 
 def drain(node: str) -> int:
-    """The RQ job: drain a node that this process serves."""
-    return _drains[node].run()
+    """The RQ job: drain a node that this process serves. What PostgreSQL cuts short, the relay starts again."""
+    try:
+        return _drains[node].run()
+    except UNAVAILABLE as error:
+        log.warning("node %s: PostgreSQL is away (%s)", node, type(error).__name__)
+        return 0

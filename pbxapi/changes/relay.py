@@ -26,8 +26,7 @@ select node.name
   from pbxapi.node
  where (node.retry_at is null or node.retry_at <= clock_timestamp())
    and (exists (select from pbxapi.change_node as c
-                 where c.node = node.name and c.state = 'pending'
-                   and (c.next_try_at is null or c.next_try_at <= clock_timestamp()))
+                 where c.node = node.name and c.state = 'pending' and c.due_at <= clock_timestamp())
      or exists (select from pbxapi.change_node as c
                  where c.node = node.name and c.settle_at <= clock_timestamp()))
  order by node.name

@@ -37,7 +37,7 @@ create table pbxapi.change_node (
   state        text not null default 'pending' check (state in ('pending', 'applied', 'failed')),
   attempts     integer not null default 0,
   error        text,
-  next_try_at  timestamptz,
+  due_at       timestamptz not null default clock_timestamp(),
   applied_at   timestamptz,
   settle_at    timestamptz,
   settle_keys  text[],
@@ -45,6 +45,6 @@ create table pbxapi.change_node (
   primary key (change_id, node)
 );
 
-create index change_node_pending on pbxapi.change_node (node, created_at) where state = 'pending';
+create index change_node_pending on pbxapi.change_node (node, due_at) where state = 'pending';
 create index change_node_failed on pbxapi.change_node (node, created_at) where state = 'failed';
 create index change_node_settle on pbxapi.change_node (node, settle_at) where settle_at is not null;
