@@ -159,8 +159,9 @@ def from_details(
     Raises:
         InvalidValue: a value that XML cannot hold, an unknown tag, a regex without a condition of type
             ``regex`` before it, two of these in one group, or the same time attribute twice in one condition;
-            the key is ``details.<position>.dialplan_detail_<column>``.
+            the key is ``details.<position>.dialplan_detail_<column>``, or ``dialplan_name``.
     """
+    check(name, "dialplan_name")
     rows = [(index, detail) for index, detail in enumerate(details) if detail.enabled]
     for index, detail in rows:
         if detail.tag not in _RANKS:

@@ -237,6 +237,12 @@ def test_what_cannot_become_sound_xml_is_refused_with_the_row_and_column(details
     assert refused.value.key == key
 
 
+def test_a_name_that_cannot_be_written_is_refused():
+    with pytest.raises(InvalidValue) as refused:
+        build([condition()], name="\x00")
+    assert refused.value.key == "dialplan_name"
+
+
 def test_two_dollars_are_one():
     assert body([condition("^$$"), action("a=$${x}", "set")])[:2] == [
         '<condition field="destination_number" expression="^$">',

@@ -237,6 +237,7 @@ def test_a_time_condition_has_the_groups_of_fusionpbx(tree):
         ("wday", "fri-mon", "6,7,1,2"),
         ("wday", "mon,wed,fri", "2,4,6"),
         ("wday", "mon,tue,wed", "2-4"),
+        ("wday", "wed,mon,tue", "2-4"),
         ("hour", 9, "9"),
         ("hour", "9-17", "9-17"),
         ("hour", "22-5", "22,23,0,1,2,3,4,5"),
@@ -297,6 +298,7 @@ def test_a_time_of_day_is_counted_in_minutes_as_fusionpbx_does(value, data):
         ("time-of-day", "24:00"),
         ("time-of-day", "09:60-10:00"),
         ("time-of-day", "25:00-26:00"),
+        ("time-of-day", "08:00-24:01"),
         ("time-of-day", "9-17"),
         ("date-time", "2026-12-26~2026-12-24"),
         ("date-time", "2026-12-25 10:00"),
@@ -375,6 +377,14 @@ def changed(**rest):
     return [*time_condition("700", [{"hour": 9, "actions": [TRANSFER]}], [CLOSED]), Detail(**rest)]
 
 
+AFTER_OTHERWISE = [
+    *time_condition("700", [], [CLOSED]),
+    Detail("condition", "destination_number", "^700$", group=1000),
+    Detail("condition", "hour", "9", break_="never", group=1000, order=10),
+    Detail("action", "hangup", group=1000, order=20),
+]
+
+
 @pytest.mark.parametrize(
     "details",
     [
@@ -382,6 +392,7 @@ def changed(**rest):
         [Detail("condition", "destination_number", "^700$")],
         [Detail("condition", "destination_number", "700"), Detail("action", "hangup")],
         inbound_route("700", [("hangup", "")]),
+        AFTER_OTHERWISE,
         changed(tag="condition", type="caller_id_number", data="1", group=500, order=15),
         changed(tag="condition", type="wday", data="2-3,5", break_="on-true", group=500, order=15),
         changed(tag="condition", type="wday", data="9", break_="never", group=500, order=15),
