@@ -656,9 +656,10 @@ def test_what_is_disabled_or_not_there_is_not_found_and_not_cached(fusionpbx, ca
 
 def test_a_cache_file_is_believed_and_never_overwritten(fusionpbx, cache):
     file = cache / f"directory.1001@{DOMAIN}"
-    file.write_text("rubbish")
-    assert fusionpbx.api(f"user_exists id 1001 {DOMAIN}") == "false"
+    fusionpbx.pause_before_cache_write = lambda _: file.write_text("rubbish")
+    assert fusionpbx.api(f"user_exists id 1001 {DOMAIN}") == "true", "this look-up still had the row"
     assert file.read_text() == "rubbish"
+    assert fusionpbx.api(f"user_exists id 1001 {DOMAIN}") == "false"
 
 
 def test_a_look_up_can_write_the_old_row_after_the_change_deleted_its_key(fusionpbx, cache, row):
@@ -1061,6 +1062,11 @@ def test_the_connection_that_makes_faults_is_spared_by_them(process):
     with pytest.raises(TimeoutError):
         client.socket.recv(1)
     assert control.api("simulator unmute") == "+OK\n"
+    assert control.api("simulator slow 30") == "+OK\n"
+    assert control.api("hostname") == "vm", "within the five seconds that this test waits for an answer"
+    assert control.api("simulator slow 0") == "+OK\n"
+    assert control.api("simulator drop") == "+OK\n"
+    assert control.api("hostname") == "vm"
     assert control.api("simulator go_away") == "+OK\n"
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port), timeout=5)
