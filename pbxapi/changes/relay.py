@@ -10,7 +10,7 @@ import psycopg
 from redis.exceptions import RedisError
 
 from pbxapi.changes.queues import connect, drain_queue
-from pbxapi.data.change import CHANNEL
+from pbxapi.data.change import CHANNEL, prune_changes
 from pbxapi.data.database import Database, Session
 
 log = logging.getLogger(__name__)
@@ -19,6 +19,7 @@ POLL = 1.0
 """Seconds between looks when nothing calls: notifications are lost while a connection is."""
 
 _PAUSE = 0.005
+_PRUNE_EVERY = 600.0
 _DRAIN = "pbxapi.changes.drain.drain"
 
 _NODES_WITH_WORK = """
@@ -51,9 +52,10 @@ on conflict do nothing
 class Relay(threading.Thread):
     """Runs until stopped. Any number may run: a node's queue never holds more than one wake-up."""
 
-    def __init__(self, database: Database, redis_url: str) -> None:
+    def __init__(self, database: Database, redis_url: str, keep_days: int) -> None:
         super().__init__(name="relay", daemon=True)
         self._database = database
+        self._keep_days = keep_days
         self._redis = connect(redis_url)
         self._stop_wanted = threading.Event()
 
@@ -73,13 +75,16 @@ class Relay(threading.Thread):
     def _listen(self) -> None:
         with self._database.dedicated() as connection:
             connection.execute(f"listen {CHANNEL}")
-            adopt_at = 0.0
+            adopt_at = prune_at = 0.0
             while not self._stop_wanted.is_set():
                 with self._database.reading() as session:
                     if time.monotonic() >= adopt_at:
                         session.run(_ADOPT)
                         adopt_at = time.monotonic() + POLL
                     self._hand_over(session)
+                    if time.monotonic() >= prune_at:
+                        prune_changes(session, self._keep_days)
+                        prune_at = time.monotonic() + _PRUNE_EVERY
                 # Whatever came while we were handing over is one wake-up; a burst is a few.
                 for _ in connection.notifies(timeout=POLL, stop_after=1):
                     pass

@@ -73,7 +73,7 @@ def run_worker(config: Config, database: Database, registry: Registry, *, relay:
         Answerer(config.redis_url, name, live_socket),
     ]
     if relay:
-        beside.append(Relay(database, config.redis_url))
+        beside.append(Relay(database, config.redis_url, config.changes_keep_days))
     for thread in beside:
         thread.start()
     log.info("node %s is served", name)

@@ -94,3 +94,35 @@ def read_state(session: Session, change_id: UUID) -> str:
     if counts["pending"] or not counts["nodes"]:
         return "pending"
     return "failed" if counts["failed"] else "applied"
+
+
+_WAITING = """
+select (select count(*) from (select from pbxapi.change_node where state = 'pending' limit %(most)s) as waiting)
+     + case when exists (select from pbxapi.node) then 0
+            else (select count(*) from (select from pbxapi.change limit %(most)s) as homeless) end
+"""
+
+
+def count_waiting(session: Session, most: int) -> int:
+    """How many changes wait for a node, counted up to `most`; all of them while no node is known."""
+    return int(session.value(_WAITING, most=most))
+
+
+_PRUNE = """
+with old as (
+  select change_id from pbxapi.change as c
+   where c.created_at < clock_timestamp() - make_interval(days => %(days)s)
+     and not exists (select from pbxapi.change_node as n
+                      where n.change_id = c.change_id and (n.state = 'pending' or n.settle_at is not null))
+   order by c.created_at
+   limit %(most)s
+), nodes as (
+  delete from pbxapi.change_node where change_id in (select change_id from old)
+)
+delete from pbxapi.change where change_id in (select change_id from old)
+"""
+
+
+def prune_changes(session: Session, days: int, most: int = 5000) -> int:
+    """Forget changes older than some days that no node has to do with any more; how many went."""
+    return session.run(_PRUNE, days=days, most=most)

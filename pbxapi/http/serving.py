@@ -15,7 +15,7 @@ from flask import Request, Response
 from marshmallow import Schema
 
 from pbxapi.config import Config
-from pbxapi.data.change import read_state
+from pbxapi.data.change import count_waiting, read_state
 from pbxapi.data.database import Database
 from pbxapi.errors import ApiError, invalid
 from pbxapi.http.envelope import many, render
@@ -31,6 +31,36 @@ _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})", re.I)
 _POLL = 0.015
 
 
+class Backlog:
+    """Says no to further writes while too many changes wait for the switch.
+
+    Counted at most twice a second per process: an endless queue is what must not grow, not the last few rows.
+    """
+
+    SECONDS = 0.5
+
+    def __init__(self, database: Database, most: int) -> None:
+        self._database = database
+        self._most = most
+        self._waiting = 0
+        self._counted_at = float("-inf")
+
+    def check(self) -> None:
+        """Let a write pass.
+
+        Raises:
+            ApiError: 503 with Retry-After.
+        """
+        now = time.monotonic()
+        if now - self._counted_at >= self.SECONDS:
+            self._counted_at = now
+            with self._database.reading() as session:
+                self._waiting = count_waiting(session, self._most + 1)
+        if self._waiting > self._most:
+            message = "Too many changes wait for the switch; try again later"
+            raise ApiError(503, "TOO_MANY_CHANGES", message, headers={"Retry-After": "5"})
+
+
 @dataclass
 class Services:
     """What serving needs, made once per process."""
@@ -40,6 +70,7 @@ class Services:
     ask: Ask
 
     def __post_init__(self) -> None:
+        self.backlog = Backlog(self.database, self.config.changes_waiting_max)
         # A wait holds a thread: some must stay free for requests.
         self.waits = threading.BoundedSemaphore(max(self.config.threads - 1, 1))
 
@@ -74,6 +105,8 @@ class Served:
         query = self._load_query(request)
         raw = read_body(request) if operation.body else b""
         database = self._services.database
+        if operation.writes:
+            self._services.backlog.check()
         with database.writing() if operation.writes else database.reading() as session:
             call = Call(
                 resource=self.resource,
