@@ -382,6 +382,19 @@ def test_an_interrupted_command_leaves_the_connection_usable(raw, event_socket):
     assert event_socket.api("after") == "AFTER"
 
 
+def test_closing_leaves_no_descriptors_and_no_threads_behind(raw, event_socket):
+    event_socket.api("status")
+    event_socket.close()
+    time.sleep(0.1)
+    files, threads = descriptors(), threading.active_count()
+    for _ in range(5):
+        event_socket.api("status")
+        event_socket.close()
+    time.sleep(0.2)
+    assert descriptors() <= files
+    assert threading.active_count() <= threads
+
+
 def test_failures_leave_no_descriptors_and_no_threads_behind(raw, event_socket):
     event_socket.api("status")
     event_socket.close()
