@@ -22,3 +22,8 @@ def drain_queue(redis: Redis, node: str) -> Queue:
     """The queue that wakes one node's worker. A name of RQ's holds no dots, a node's may: so a digest."""
     digest = hashlib.sha256(node.encode()).hexdigest()[:16]
     return Queue(f"pbxapi-drain-{digest}", connection=redis, serializer=JSONSerializer)
+
+
+def jobs_queue(redis: Redis, plugin: str) -> Queue:
+    """The queue that wakes one plugin's worker."""
+    return Queue(f"pbxapi-jobs-{plugin}", connection=redis, serializer=JSONSerializer)

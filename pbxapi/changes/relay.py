@@ -8,10 +8,12 @@ import time
 
 import psycopg
 from redis.exceptions import RedisError
+from rq import Queue
 
-from pbxapi.changes.queues import connect, drain_queue
+from pbxapi.changes.queues import connect, drain_queue, jobs_queue
 from pbxapi.data.change import CHANNEL, prune_changes
 from pbxapi.data.database import Database, Session
+from pbxapi.data.jobs import plugins_with_jobs
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +22,6 @@ POLL = 1.0
 
 _PAUSE = 0.005
 _PRUNE_EVERY = 600.0
-_DRAIN = "pbxapi.changes.drain.drain"
 
 _NODES_WITH_WORK = """
 select node.name
@@ -92,11 +93,18 @@ class Relay(threading.Thread):
 
     def _hand_over(self, session: Session) -> None:
         nodes = [row["name"] for row in session.rows(_NODES_WITH_WORK)]
+        plugins = plugins_with_jobs(session)
         try:
             for node in nodes:
-                queue = drain_queue(self._redis, node)
-                if queue.count == 0:
-                    queue.enqueue(_DRAIN, node, result_ttl=0, failure_ttl=86_400, job_timeout=300)
+                _wake(drain_queue(self._redis, node), "pbxapi.changes.drain.drain", node)
+            for plugin in plugins:
+                _wake(jobs_queue(self._redis, plugin), "pbxapi.changes.jobs.work", plugin)
         except RedisError as error:
             log.warning("the relay cannot reach Redis: %s; the changes wait", type(error).__name__)
             self._stop_wanted.wait(POLL)
+
+
+def _wake(queue: Queue, job: str, what: str) -> None:
+    """One wake-up may wait while one is being worked on; more would do nothing."""
+    if queue.count == 0:
+        queue.enqueue(job, what, result_ttl=0, failure_ttl=86_400, job_timeout=300)

@@ -11,7 +11,7 @@ from pbxapi.errors import ApiError, SwitchUnavailable, duplicate, forbidden, inv
 from pbxapi.plugin.call import Answer, Call, Caller
 from pbxapi.plugin.change import Change
 from pbxapi.plugin.crud import create_record, delete_record, get_record, list_records, update_record
-from pbxapi.plugin.declaration import Plugin
+from pbxapi.plugin.declaration import CheckRun, Command, CommandRun, EventType, Job, JobRun, Plugin, Setting
 from pbxapi.plugin.effects import (
     ClearCache,
     ClearCacheBelow,
@@ -38,10 +38,16 @@ __all__ = [
     "Call",
     "Caller",
     "Change",
+    "CheckRun",
     "ClearCache",
     "ClearCacheBelow",
+    "Command",
+    "CommandRun",
     "Digits",
     "Effect",
+    "EventType",
+    "Job",
+    "JobRun",
     "KillGateway",
     "Link",
     "MakeFolder",
@@ -57,6 +63,7 @@ __all__ = [
     "Rescan",
     "Resource",
     "RunTask",
+    "Setting",
     "Settings",
     "Sort",
     "SwitchUnavailable",

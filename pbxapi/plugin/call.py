@@ -10,6 +10,7 @@ from uuid import UUID
 from pbxapi.config import Config
 from pbxapi.data import audit, change
 from pbxapi.data.database import Row, Session
+from pbxapi.data.jobs import add_job, refuse_secrets
 from pbxapi.data.settings import Settings, read_settings
 from pbxapi.errors import ApiError, duplicate, forbidden, invalid
 
@@ -119,6 +120,25 @@ class Call:
     def settings(self, *names: str) -> Settings:
         """FusionPBX's settings ``category/subcategory`` for this domain, in one statement."""
         return read_settings(self.session, self.caller.domain_uuid, names)
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """Values of the plugin's own settings, by the variable's name."""
+        return self.resource.options
+
+    def later(self, job: str, /, *, delay: float = 0.0, **arguments: Any) -> None:
+        """Have one of the plugin's jobs run after the commit, at least once.
+
+        Args:
+            delay: seconds to wait at least.
+            arguments: what can be said in JSON. They are stored and logged: pass a record's uuid, not its secrets.
+
+        Raises:
+            ValueError: an argument is named like a secret.
+        """
+        refuse_secrets(arguments, self.resource.secrets)
+        arguments = {"domain_uuid": str(self.caller.domain_uuid), **arguments}
+        add_job(self.session, self.resource.plugin, job, arguments, delay=delay)
 
     def warn(self, message: str) -> None:
         """Add a warning to the answer."""

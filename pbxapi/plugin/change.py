@@ -47,6 +47,11 @@ class Change:
         name = "effects" if "effects" in self.resource.statements else "get"
         return self.row(name, **{self.resource.declaration.id: self.uuid})
 
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """Values of the plugin's own settings, by the variable's name."""
+        return self.resource.options
+
     def values(self, name: str) -> list[str]:
         """What a field was and is, each once, without empty ones: the old number and the new one."""
         both = (self.old.get(name), (self.current or {}).get(name))

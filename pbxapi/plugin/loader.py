@@ -7,9 +7,11 @@ import importlib
 import logging
 import re
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,6 +21,7 @@ from marshmallow import Schema, fields
 from pbxapi import PLUGIN_API
 from pbxapi.config import Config, builtin_folder
 from pbxapi.data.listing import Listing
+from pbxapi.data.migrations import Migration, read_migrations
 from pbxapi.data.statements import Catalogue, Statement, load_statements, tenant_tables
 from pbxapi.plugin.declaration import Plugin
 from pbxapi.plugin.fields import Record, Text
@@ -29,6 +32,12 @@ log = logging.getLogger(__name__)
 _PACKAGE = "pbxapi_plugins"
 """The built-in plugins' package: one may import what another offers. Others' folders get a package each."""
 
+ENTRY_POINTS = "pbxapi.plugins"
+"""The entry point group of plugins that are installed as packages."""
+
+_FOREIGN_DDL = re.compile(
+    r"\b(?:alter|drop|truncate|create|reindex|comment)\b[^;]*?\b((?:public\.)?(?:v|view)_\w+)", re.I
+)
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _LIST_PARAMETERS = ("page", "per_page", "search", "sort", "cursor", "count")
 
@@ -46,6 +55,7 @@ class LoadedResource:
         origin: the folder or package that it comes from.
         statements: its SQL by name.
         shared: the product's own statements that all resources use.
+        options: values of the plugin's settings.
     """
 
     def __init__(
@@ -55,9 +65,11 @@ class LoadedResource:
         origin: str,
         statements: Mapping[str, Statement],
         shared: Mapping[str, Statement],
+        options: Mapping[str, Any],
     ) -> None:
         self.declaration = declaration
         self.plugin = plugin
+        self.options = options
         self.origin = origin
         self.statements = statements
         self.shared = shared
@@ -118,6 +130,7 @@ class LoadedPlugin:
         builtin: whether it belongs to the product.
         plugin: its declaration, None where it could not be read.
         resources: what it serves.
+        options: values of its settings by name.
         error: why it is left out; empty when it serves.
     """
 
@@ -126,6 +139,7 @@ class LoadedPlugin:
     builtin: bool
     plugin: Plugin | None = None
     resources: list[LoadedResource] = field(default_factory=list)
+    options: dict[str, Any] = field(default_factory=dict)
     error: str = ""
 
 
@@ -160,6 +174,7 @@ def load_plugins(config: Config, catalogue: Catalogue) -> Registry:
             found.plugin = load()
             found.name = found.plugin.name
             _check_plugin(found, registry)
+            found.options = {s.name: s.read(config.environment) for s in found.plugin.settings}
             for resource in found.plugin.resources:
                 found.resources.append(_bind(resource, found, shared, catalogue))
         except Exception as error:
@@ -172,13 +187,18 @@ def load_plugins(config: Config, catalogue: Catalogue) -> Registry:
     return registry
 
 
-def _find(config: Config) -> Iterator[tuple[LoadedPlugin, _Load]]:
+def _find(config: Config) -> Iterator[tuple[LoadedPlugin, Callable[[], Plugin]]]:
     for root in (builtin_folder("plugins"), *(() if config.safe_mode else config.plugins_path)):
         builtin = root == builtin_folder("plugins")
         for folder in sorted(path.parent for path in root.glob("*/plugin.py")):
             name = folder.name.replace("_", "-")
             if config.plugins is None or name in config.plugins:
                 yield LoadedPlugin(name, str(folder), builtin), _Load(folder, builtin)
+    for entry in () if config.safe_mode else entry_points(group=ENTRY_POINTS):
+        if config.plugins is None or entry.name in config.plugins:
+            package = find_spec(entry.module.partition(".")[0])
+            origin = str(Path(package.origin).parent) if package and package.origin else entry.module
+            yield LoadedPlugin(entry.name, origin, False), partial(_load_entry, entry)
 
 
 @dataclass(frozen=True)
@@ -199,6 +219,35 @@ class _Load:
         if not isinstance(plugin, Plugin):
             raise PluginError("plugin.py has no Plugin named `plugin`")
         return plugin
+
+
+def _load_entry(entry: EntryPoint) -> Plugin:
+    plugin = entry.load()
+    plugin = getattr(plugin, "plugin", plugin)
+    if not isinstance(plugin, Plugin):
+        raise PluginError(f"{entry.value} is no Plugin")
+    return plugin
+
+
+def plugin_migrations(registry: Registry) -> list[Migration]:
+    """The migrations of the plugins that serve, each for the plugin's own schema."""
+    found: list[Migration] = []
+    for loaded in registry.plugins:
+        if loaded.error or loaded.plugin is None:
+            continue
+        for migration in read_migrations(loaded.name, Path(loaded.origin) / "migrations"):
+            _check_migration(migration)
+            schema = loaded.plugin.schema
+            own = f"create schema if not exists {schema};\nset local search_path = {schema}, public;\n"
+            found.append(replace(migration, text=own + migration.text))
+    return found
+
+
+def _check_migration(migration: Migration) -> None:
+    if match := _FOREIGN_DDL.search(migration.text):
+        raise PluginError(
+            f"{migration.owner}: migration {migration.name} touches {match[1]}: FusionPBX's tables are not altered"
+        )
 
 
 def _check_plugin(found: LoadedPlugin, registry: Registry) -> None:
@@ -249,7 +298,7 @@ def _bind(
     for name in resource.uses:
         used = load_statements(root / name, catalogue)
         statements.update({f"{name}/{key}": statement for key, statement in used.items()})
-    loaded = LoadedResource(resource, found.name, found.origin, statements, shared)
+    loaded = LoadedResource(resource, found.name, found.origin, statements, shared, found.options)
     replaced = {operation.name for operation in resource.operations}
     for operation in resource.standard:
         if operation not in replaced:

@@ -1,0 +1,108 @@
+"""Background jobs of plugins: rows that outlive every process."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from pbxapi.data.change import CHANNEL, new_change_id
+from pbxapi.data.database import Row, Session
+
+_SECRET_WORDS = re.compile(r"password|secret|token|api_?key|(^|_)(pin|key)($|_)", re.I)
+
+_ADD = f"""
+with added as (
+  insert into pbxapi.job (job_id, plugin, name, arguments, due_at)
+  values (%(job_id)s, %(plugin)s, %(name)s, %(arguments)s::jsonb,
+          clock_timestamp() + make_interval(secs => %(delay)s))
+)
+select pg_notify('{CHANNEL}', '')
+"""
+
+_TAKE = """
+update pbxapi.job
+   set attempts = attempts + 1, due_at = clock_timestamp() + make_interval(secs => %(lease)s)
+ where job_id = (
+   select job_id from pbxapi.job
+    where plugin = %(plugin)s and state = 'waiting' and due_at <= clock_timestamp()
+    order by due_at
+    limit 1
+      for update skip locked
+ )
+returning job_id, name, arguments, attempts
+"""
+
+_DONE = "delete from pbxapi.job where job_id = %(job_id)s"
+
+_FAILED = """
+update pbxapi.job
+   set error = %(error)s,
+       state = case when attempts >= %(most)s then 'failed' else 'waiting' end,
+       due_at = clock_timestamp() + make_interval(secs => %(pause)s)
+ where job_id = %(job_id)s
+"""
+
+_DUE = "select distinct plugin from pbxapi.job where state = 'waiting' and due_at <= clock_timestamp()"
+
+_SCHEDULE = """
+insert into pbxapi.schedule (plugin, name, next_at)
+values (%(plugin)s, %(name)s, clock_timestamp() + make_interval(secs => %(every)s))
+on conflict (plugin, name) do update
+   set next_at = excluded.next_at
+ where schedule.next_at <= clock_timestamp()
+returning xmax::text <> '0' as due
+"""
+
+
+def add_job(session: Session, plugin: str, name: str, arguments: Mapping[str, Any], *, delay: float = 0.0) -> UUID:
+    """Note a job in the session's transaction; it runs after the commit, at least once.
+
+    Args:
+        arguments: what can be said in JSON; never a secret.
+        delay: seconds to wait at least.
+    """
+    job_id = new_change_id()
+    text = orjson.dumps(dict(arguments), default=str).decode()
+    session.run(_ADD, job_id=job_id, plugin=plugin, name=name, arguments=text, delay=delay)
+    return job_id
+
+
+def take_job(session: Session, plugin: str, lease: float) -> Row | None:
+    """The next due job of a plugin, hidden from others for `lease` seconds; None when there is none."""
+    return session.row(_TAKE, plugin=plugin, lease=lease)
+
+
+def finish_job(session: Session, job_id: UUID) -> None:
+    """A job is done."""
+    session.run(_DONE, job_id=job_id)
+
+
+def fail_job(session: Session, job_id: UUID, error: str, *, most: int, pause: float) -> None:
+    """A job failed: it is tried again after a pause, or set aside after `most` attempts."""
+    session.run(_FAILED, job_id=job_id, error=error[:2000], most=most, pause=pause)
+
+
+def plugins_with_jobs(session: Session) -> list[str]:
+    """Plugins that have a job to do now."""
+    return [row["plugin"] for row in session.rows(_DUE)]
+
+
+def is_due(session: Session, plugin: str, name: str, every: float) -> bool:
+    """Whether a scheduled job is due; says yes once per period, over all processes that ask."""
+    row = session.row(_SCHEDULE, plugin=plugin, name=name, every=every)
+    return bool(row and row["due"])
+
+
+def refuse_secrets(arguments: Mapping[str, Any], secrets: frozenset[str]) -> None:
+    """Keep secrets out of what is stored and logged.
+
+    Raises:
+        ValueError: an argument is named like a secret; pass the record's uuid and read the value in the job.
+    """
+    for name in arguments:
+        if name in secrets or _SECRET_WORDS.search(name):
+            raise ValueError(f"{name} may be a secret: pass the record's uuid and read it where it is needed")
