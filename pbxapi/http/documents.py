@@ -145,13 +145,15 @@ class Documents:
         properties: dict[str, Any] = {"success": {"const": True}, "message": {"type": "string"}}
         if operation.writes and operation.methods[0] != "DELETE":
             properties["data"] = {"type": "object", "properties": {resource.declaration.id: _UUID}}
+        elif shown := resource.lists.get(operation.name):
+            data = self._component(resource, shown.declaration.schema(only=shown.row), False)
+            properties["data"] = {"type": "array", "items": data}
         elif operation.answer is not None:
-            only = resource.row if operation.paged and operation.answer is resource.declaration.schema else None
-            data = self._component(resource, operation.answer(only=only), False)
+            data = self._component(resource, operation.answer(), False)
             properties["data"] = {"type": "array", "items": data} if operation.many else data
         if operation.writes:
             properties["warnings"] = {"type": "array", "items": {"type": "string"}}
-        if operation.paged:
+        if operation.name in resource.lists:
             properties["pagination"] = {"$ref": "#/components/schemas/Pagination"}
         return {
             "description": "It worked",
@@ -159,8 +161,8 @@ class Documents:
         }
 
     def _query(self, resource: LoadedResource, operation: Operation) -> list[Mapping[str, Any]]:
-        if operation.paged and operation.query is resource.declaration.query:
-            fields = resource.query_schema.fields
+        if operation.name in resource.lists:
+            fields = resource.lists[operation.name].query_schema.fields
         elif operation.query:
             fields = operation.query().fields
         else:

@@ -89,8 +89,8 @@ class Served:
         self.lenient = lenient
         self._body = operation.body() if operation.body else None
         self._query: Schema | None
-        if operation.paged and operation.query is resource.declaration.query:
-            self._query = resource.query_schema
+        if operation.name in resource.lists:
+            self._query = resource.lists[operation.name].query_schema
         else:
             self._query = operation.query() if operation.query else None
 

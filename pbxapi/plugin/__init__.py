@@ -20,6 +20,8 @@ from pbxapi.plugin.effects import (
     MakeFolder,
     MessageWaiting,
     MoveFolder,
+    Note,
+    Refresh,
     ReloadAcl,
     RemoveFile,
     RemoveFolder,
@@ -29,7 +31,7 @@ from pbxapi.plugin.effects import (
     clear_cache,
 )
 from pbxapi.plugin.fields import Digits, Link, Nested, Record, Text, TrueFalse, fields, validate
-from pbxapi.plugin.resource import Operation, Resource, Unique
+from pbxapi.plugin.resource import Operation, Resource, Rows, Unique
 
 __all__ = [
     "REDACTED",
@@ -54,14 +56,17 @@ __all__ = [
     "MessageWaiting",
     "MoveFolder",
     "Nested",
+    "Note",
     "Operation",
     "Plugin",
     "Record",
+    "Refresh",
     "ReloadAcl",
     "RemoveFile",
     "RemoveFolder",
     "Rescan",
     "Resource",
+    "Rows",
     "RunTask",
     "Setting",
     "Settings",

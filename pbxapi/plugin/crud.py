@@ -9,10 +9,11 @@ from uuid import uuid4
 from marshmallow import ValidationError
 
 from pbxapi.data.audit import redact
-from pbxapi.data.listing import Request, decode_cursor
+from pbxapi.data.database import Session
+from pbxapi.data.listing import Listing, Request, decode_cursor
 from pbxapi.errors import invalid, not_found
 from pbxapi.plugin.call import Answer, Call
-from pbxapi.plugin.fields import blank
+from pbxapi.plugin.fields import Record, blank
 
 PER_PAGE = 50
 PER_PAGE_MOST = 100
@@ -47,9 +48,9 @@ def get_record(call: Call) -> Answer:
 
 
 def list_records(call: Call) -> Answer:
-    """One page: by number with a total, or after a cursor."""
-    listing = call.resource.listing
-    declaration = call.resource.declaration
+    """One page of the operation's `rows`: by number with a total, or after a cursor."""
+    shown = call.resource.lists[call.operation.name]
+    listing, declaration = shown.listing, shown.declaration
     arguments = dict(call.query)
     order = declaration.order or next(iter(listing.sorts))
     sort = arguments.pop("sort", None) or order
@@ -64,7 +65,7 @@ def list_records(call: Call) -> Answer:
     cursor = arguments.pop("cursor", None)
     exact = arguments.pop("count", None) == "exact"
     search = arguments.pop("search", None) or None
-    filters = {n: _filter(call, n, arguments.pop(n)) for n in declaration.filters if n in arguments}
+    filters = {n: _filter(shown.schema, n, arguments.pop(n)) for n in declaration.filters if n in arguments}
     after = None
     if cursor:
         try:
@@ -73,15 +74,18 @@ def list_records(call: Call) -> Answer:
             raise invalid(f"cursor {error}", "cursor") from None
     offset = (page - 1) * per_page
     request = Request(sort, per_page, min(offset, 2**62), search, filters, after)
-    parameters = {name: arguments.get(name) for name in call.resource.query_names}
+    parameters = {name: arguments.get(name) for name in shown.query_names}
     parameters = {**parameters, "domain_uuid": call.caller.domain_uuid, "domain_name": call.caller.domain_name}
+    if call.uuid is not None:
+        parameters[call.resource.declaration.id] = call.uuid
     pagination: dict[str, Any] = {"page": page, "per_page": per_page}
     if cursor is None:
         rows = listing.rows(call.session, request, parameters)
     else:
         rows, pagination["next_cursor"] = listing.rows_after(call.session, request, parameters)
         del pagination["page"]
-    total, estimated = _total(call, request, parameters, exact)
+    most = None if exact else declaration.count_most
+    total, estimated = _total(call.session, listing, request, parameters, most)
     pagination |= {"total": total, "total_pages": -(-total // per_page)}
     if estimated:
         pagination["total_is_estimate"] = True
@@ -139,9 +143,9 @@ def delete_record(call: Call) -> Answer:
     return Answer(message=f"{declaration.label} deleted successfully", warnings=call.warnings)
 
 
-def _filter(call: Call, name: str, text: str) -> str:
+def _filter(schema: Record, name: str, text: str) -> str:
     """A filter's value, spelled as the column spells it (a flag in lower case, digits without leading zeros)."""
-    declared = call.resource.schema.fields.get(name)
+    declared = schema.fields.get(name)
     try:
         return str(declared.deserialize(text)) if declared else text
     except ValidationError as error:
@@ -155,12 +159,12 @@ def _number(text: Any, default: int) -> int:
         return default
 
 
-def _total(call: Call, request: Request, parameters: Mapping[str, Any], exact: bool) -> tuple[int, bool]:
-    listing = call.resource.listing
-    most = call.resource.declaration.count_most
-    if most is None or exact:
-        return listing.total(call.session, request, parameters), False
-    total = listing.total_up_to(call.session, request, parameters, most)
+def _total(
+    session: Session, listing: Listing, request: Request, parameters: Mapping[str, Any], most: int | None
+) -> tuple[int, bool]:
+    if most is None:
+        return listing.total(session, request, parameters), False
+    total = listing.total_up_to(session, request, parameters, most)
     if total is not None:
         return total, False
-    return max(listing.total_estimate(call.session, request, parameters), most), True
+    return max(listing.total_estimate(session, request, parameters), most), True

@@ -25,7 +25,7 @@ from pbxapi.data.migrations import Migration, read_migrations
 from pbxapi.data.statements import Catalogue, Statement, load_statements, tenant_tables
 from pbxapi.plugin.declaration import Plugin
 from pbxapi.plugin.fields import Record, Text
-from pbxapi.plugin.resource import Resource
+from pbxapi.plugin.resource import Resource, Rows
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +76,6 @@ class LoadedResource:
         self.schema: Record = declaration.schema()
         self.secrets = self.schema.secrets()
         self.nullable = frozenset(n for n, f in self.schema.fields.items() if f.dump_only and f.allow_none)
-        self.query_names = tuple(declaration.query().fields) if declaration.query else ()
 
     def statement(self, name: str) -> Statement:
         """One of its statements.
@@ -89,35 +88,56 @@ class LoadedResource:
         except KeyError:
             raise PluginError(f"{self.declaration.name}: there is no statement {name}.sql") from None
 
-    @property
-    def row(self) -> tuple[str, ...]:
-        """Fields of a list's row."""
-        return self.declaration.row or tuple(
-            name
-            for name, f in self.schema.dump_fields.items()
-            if name not in self.secrets and not isinstance(f, fields.Nested)
-        )
-
     @cached_property
-    def listing(self) -> Listing:
-        """Its list."""
-        return Listing(
-            self.statement("list"),
+    def lists(self) -> Mapping[str, LoadedRows]:
+        """What its operations list in pages, by the operation's name; its own is ``list``."""
+        found = {o.name: o.rows for o in self.declaration.all_operations() if o.rows is not None}
+        if "list" in self.statements:
+            found.setdefault("list", self.declaration.rows)
+        return {
+            name: LoadedRows(rows, self.statement(rows.statement), self.statements.get("count"))
+            for name, rows in found.items()
+        }
+
+
+class LoadedRows:
+    """A list with its statement and schemas, made once.
+
+    Args:
+        count: an own statement for the total of ``list.sql``.
+    """
+
+    def __init__(self, declaration: Rows, statement: Statement, count: Statement | None) -> None:
+        self.declaration = declaration
+        self.schema: Record = declaration.schema()
+        self.query_names = tuple(declaration.query().fields) if declaration.query else ()
+        self.row = declaration.row or _plain_fields(self.schema)
+        self.listing = Listing(
+            statement,
             self.row,
-            self.declaration.id,
-            self.declaration.sorts,
-            self.declaration.search,
-            self.statements.get("count"),
+            declaration.id,
+            declaration.sorts,
+            declaration.search,
+            count if declaration.statement == "list" else None,
         )
 
     @cached_property
     def query_schema(self) -> Schema:
-        """What a list takes in its query string."""
+        """What the list takes in its query string."""
         own: dict[str, fields.Field[Any]] = {
             name: Text() for name in (*_LIST_PARAMETERS, *self.declaration.filters)
         }
         base = self.declaration.query or Record
-        return base.from_dict(own, name=f"{self.declaration.name}Query")()
+        return base.from_dict(own, name=f"{self.declaration.statement}Query")()
+
+
+def _plain_fields(schema: Record) -> tuple[str, ...]:
+    secrets = schema.secrets()
+    return tuple(
+        name
+        for name, field in schema.dump_fields.items()
+        if name not in secrets and not isinstance(field, fields.Nested)
+    )
 
 
 @dataclass
@@ -303,6 +323,8 @@ def _bind(
     for operation in resource.standard:
         if operation not in replaced:
             loaded.statement(operation)
+    for rows in loaded.lists.values():
+        loaded.statement(rows.declaration.statement)
     for statement in statements.values():
         check_statement(statement, catalogue)
     return loaded

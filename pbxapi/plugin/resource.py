@@ -21,6 +21,46 @@ if TYPE_CHECKING:
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """A list that is answered in pages: a resource's own, or one of what belongs to a record.
+
+    An `Operation` with rows and the handler `list_records` takes and answers what every list does: page,
+    per_page, cursor, search, sort, filters.
+
+    Attributes:
+        statement: name of its select; it sees ``%(domain_uuid)s``, the fields of `query` by name, and the uuid
+            of the record that it belongs to under the name of `Resource.id`.
+        id: column of a row's own uuid, the last word in every order.
+        schema: one row.
+        row: the fields that are answered; all but nested and secret ones when left out.
+        search: columns that ``search=`` looks into.
+        sort: sort orders by name; a text names a column in natural order.
+        order: the order when none is asked for; the first of `sort` when left out.
+        filters: columns that can be filtered by equality.
+        query: schema of further parameters, which the statement sees by name (None when not sent).
+        count_most: the total is counted exactly up to here and estimated above; None counts always.
+    """
+
+    statement: str
+    id: str
+    schema: type[Record]
+    row: tuple[str, ...] = ()
+    search: tuple[str, ...] = ()
+    sort: Mapping[str, Sort] | Sequence[str] = ()
+    order: str = ""
+    filters: tuple[str, ...] = ()
+    query: type[Schema] | None = None
+    count_most: int | None = None
+
+    @property
+    def sorts(self) -> dict[str, Sort]:
+        """`sort`, spelled out; by uuid where nothing is declared."""
+        if isinstance(self.sort, Mapping):
+            return dict(self.sort)
+        return {name: Sort(name) for name in self.sort} or {self.id: Sort(self.id, "text")}
+
+
 @dataclass(frozen=True)
 class Operation:
     """One thing that can be done with a resource.
@@ -32,10 +72,11 @@ class Operation:
         on: the whole ``collection``, or one ``item``, whose record is loaded first (404 where it is not there).
         path: of the clean URL, below the collection or the item.
         php: file name of the ``.php`` URL without the ending.
-        query: schema of further query parameters.
+        query: schema of the query parameters; `rows` brings its own.
         body: schema of the body; ``partial`` says whether only what was sent counts.
         answer: schema of ``data``, for the documentation.
         many: whether ``data`` is a list.
+        rows: what is listed in pages; says what ``data`` is.
         writes: whether it runs in a transaction.
         summary: one line for the documentation.
     """
@@ -51,7 +92,7 @@ class Operation:
     partial: bool = False
     answer: type[Schema] | None = None
     many: bool = False
-    paged: bool = False
+    rows: Rows | None = None
     writes: bool = False
     status: int = 200
     summary: str = ""
@@ -150,11 +191,20 @@ class Resource:
         return tuple(u if isinstance(u, Unique) else Unique((u,)) for u in self.unique)
 
     @property
-    def sorts(self) -> dict[str, Sort]:
-        """`sort`, spelled out; by uuid where nothing is declared."""
-        if isinstance(self.sort, Mapping):
-            return dict(self.sort)
-        return {name: Sort(name) for name in self.sort} or {self.id: Sort(self.id, "text")}
+    def rows(self) -> Rows:
+        """Its own list."""
+        return Rows(
+            statement="list",
+            id=self.id,
+            schema=self.schema,
+            row=self.row,
+            search=self.search,
+            sort=self.sort,
+            order=self.order,
+            filters=self.filters,
+            query=self.query,
+            count_most=self.count_most,
+        )
 
     def all_operations(self) -> list[Operation]:
         """Standard ones and further ones, each name once."""
@@ -167,8 +217,7 @@ def _standard(resource: Resource) -> list[Operation]:
     label, schema = resource.label, resource.schema
     one = label.lower() if not label.isupper() else label
     return [
-        Operation("list", crud.list_records, query=resource.query, answer=schema, many=True, paged=True,
-                  summary=f"List {resource.name}"),
+        Operation("list", crud.list_records, rows=resource.rows, summary=f"List {resource.name}"),
         Operation("create", crud.create_record, ("POST",), body=schema, answer=schema, writes=True, status=201,
                   summary=f"Create a {one}"),
         Operation("get", crud.get_record, on="item", answer=schema, summary=f"Get a {one}"),
