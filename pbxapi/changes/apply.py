@@ -24,6 +24,7 @@ from pbxapi.plugin.effects import (
     MakeFolder,
     MessageWaiting,
     MoveFolder,
+    Note,
     ReloadAcl,
     RemoveFile,
     RemoveFolder,
@@ -56,6 +57,15 @@ class Plan:
     def of(self, *kinds: type) -> list[Effect]:
         """The effects of some kinds."""
         return [effect for effect in self.wanted if isinstance(effect, kinds)]
+
+    def notes(self) -> dict[UUID, str]:
+        """What each change leaves out, in words."""
+        found: dict[UUID, str] = {}
+        for effect, changes in self.wanted.items():
+            if isinstance(effect, Note):
+                for change_id in changes:
+                    found[change_id] = "; ".join(filter(None, (found.get(change_id), effect.text)))
+        return found
 
     def keys(self) -> dict[UUID, list[str]]:
         """The cache keys that each change clears; those below a prefix end in ``*``."""

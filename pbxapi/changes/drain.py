@@ -20,7 +20,7 @@ from pbxapi.changes.nodes import folder_names, read_node
 from pbxapi.config import Config
 from pbxapi.data.database import UNAVAILABLE, Database, Row, Session
 from pbxapi.errors import SwitchError, SwitchUnavailable
-from pbxapi.plugin import Change, Effect
+from pbxapi.plugin import Change, Effect, Note, Refresh
 from pbxapi.plugin.loader import Registry
 from pbxapi.switch.event_socket import EventSocket
 from pbxapi.switch.node import Node
@@ -50,11 +50,11 @@ select c.change_id, c.resource, c.action, c.record_uuid, c.domain_uuid, c.domain
 
 _APPLIED = """
 update pbxapi.change_node as n
-   set state = 'applied', applied_at = clock_timestamp(), error = null,
+   set state = 'applied', applied_at = clock_timestamp(), error = done.note,
        settle_keys = done.keys,
        settle_at = case when done.keys is null then null
                         else clock_timestamp() + make_interval(secs => %(seconds)s) end
-  from jsonb_to_recordset(%(done)s::jsonb) as done(change_id uuid, keys text[])
+  from jsonb_to_recordset(%(done)s::jsonb) as done(change_id uuid, keys text[], note text)
  where n.change_id = done.change_id and n.node = %(node)s
 """
 
@@ -173,14 +173,7 @@ class NodeDrain:
         plan = Plan()
         failed: dict[UUID, str] = {}
         for row in batch:
-            try:
-                plan.add(row["change_id"], self._effects(session, row, node, hostname))
-            except SwitchUnavailable:
-                raise
-            except Exception as error:
-                # Whatever a plugin's effects function raises is its change's fault, not the batch's.
-                log.exception("the effects of change %s cannot be computed", row["change_id"])
-                failed[row["change_id"]] = f"{type(error).__name__}: {error}"
+            self._plan_change(plan, failed, session, row, node, hostname)
         applying = Applying(node, plan, self._tasks, known["reload_wanted"], self._owe(session))
         try:
             applying.run()
@@ -200,20 +193,47 @@ class NodeDrain:
             node.__dict__["hostname"] = remembered
             return remembered
 
-    def _effects(self, session: Session, row: Row, node: Node, hostname: str) -> list[Effect]:
-        resource = self._registry.resources.get(row["resource"])
+    def _plan_change(
+        self, plan: Plan, failed: dict[UUID, str], session: Session, row: Row, node: Node, hostname: str
+    ) -> None:
+        """Plan a change's own effects, then those of the records that it refreshes, each once."""
+        change_id: UUID = row["change_id"]
+        own = Refresh(row["resource"], row["record_uuid"])
+        waiting = [own]
+        for record in waiting:
+            try:
+                effects = self._effects(session, row, record, node, hostname, own=record is own)
+            except SwitchUnavailable:
+                raise
+            except Exception as error:
+                # Whatever a plugin's effects function raises is its change's fault, not the batch's.
+                log.exception("the effects of change %s cannot be computed", change_id)
+                failed.setdefault(change_id, f"{type(error).__name__}: {error}")
+                continue
+            waiting += [e for e in dict.fromkeys(effects) if isinstance(e, Refresh) and e not in waiting]
+            # What is left out of another record concerns whoever wrote that one.
+            unwanted = Refresh if record is own else (Refresh, Note)
+            plan.add(change_id, [e for e in effects if not isinstance(e, unwanted)])
+
+    def _effects(
+        self, session: Session, row: Row, record: Refresh, node: Node, hostname: str, *, own: bool
+    ) -> list[Effect]:
+        resource = self._registry.resources.get(record.resource)
         if resource is None:
-            raise LookupError(f"no plugin serves the resource {row['resource']}")
+            if not own:
+                return []
+            raise LookupError(f"no plugin serves the resource {record.resource}")
         if resource.declaration.effects is None:
             return []
         change = Change(
             resource=resource,
             session=session,
-            action=row["action"],
-            uuid=row["record_uuid"],
+            action=row["action"] if own else "update",
+            uuid=record.uuid,
             domain_uuid=row["domain_uuid"],
             domain_name=row["domain_name"],
-            old=row["old"] or {},
+            old=(row["old"] or {}) if own else {},
+            config=self._config,
             hostname=hostname,
             folders=folder_names(node),
         )
@@ -226,9 +246,13 @@ class NodeDrain:
         return note
 
     def _mark(self, session: Session, batch: list[Row], plan: Plan, failed: Mapping[UUID, str]) -> None:
-        keys = plan.keys()
+        keys, notes = plan.keys(), plan.notes()
         done = [
-            {"change_id": row["change_id"], "keys": keys.get(row["change_id"])}
+            {
+                "change_id": row["change_id"],
+                "keys": keys.get(row["change_id"]),
+                "note": notes.get(row["change_id"], "")[:2000] or None,
+            }
             for row in batch
             if row["change_id"] not in failed
         ]

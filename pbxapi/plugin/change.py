@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from pbxapi.config import Config
 from pbxapi.data.database import Row, Session
 from pbxapi.data.settings import Settings, read_settings
 from pbxapi.plugin.effects import Folder
@@ -27,6 +28,7 @@ class Change:
         action: ``create``, ``update`` or ``delete``.
         uuid: of the record.
         old: the values before the change that `Resource.keep` names; empty on create.
+        config: the settings of the worker.
         hostname: what the node's own switch answers to ``hostname``; begins some cache keys.
         folders: the node's folders that are set, by name.
     """
@@ -38,6 +40,7 @@ class Change:
     domain_uuid: UUID
     domain_name: str
     old: Mapping[str, Any]
+    config: Config
     hostname: str
     folders: frozenset[Folder] = field(default_factory=frozenset)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
+from uuid import UUID
 
 Folder = Literal["extensions", "sip_profiles", "dialplan", "provision", "voicemail", "recordings"]
 """A folder of the node that the operator's settings name; an effect on one that is not set does nothing."""
@@ -120,6 +121,29 @@ class RunTask:
         return dict(self.arguments)
 
 
+@dataclass(frozen=True)
+class Refresh:
+    """Compute and apply another record's effects too: what this change touched shows in what is written for it.
+
+    Nothing where no plugin serves the resource. A fault in them is this change's fault, and holds up none of its
+    own effects.
+
+    Attributes:
+        resource: its name.
+        uuid: of the record, of the change's domain.
+    """
+
+    resource: str
+    uuid: UUID
+
+
+@dataclass(frozen=True)
+class Note:
+    """Tell whoever looks at the change what was left out of it, though it is applied; never a secret."""
+
+    text: str
+
+
 Effect = (
     ClearCache
     | ClearCacheBelow
@@ -133,6 +157,8 @@ Effect = (
     | ReloadAcl
     | MessageWaiting
     | RunTask
+    | Refresh
+    | Note
 )
 
 
