@@ -30,7 +30,7 @@ from pbxapi.plugin.effects import (
     WriteFile,
     clear_cache,
 )
-from pbxapi.plugin.fields import Digits, Link, Nested, Record, Text, TrueFalse, fields, validate
+from pbxapi.plugin.fields import Digits, Emails, Link, Nested, Record, Text, TrueFalse, fields, validate
 from pbxapi.plugin.resource import Operation, Resource, Rows, Unique
 
 __all__ = [
@@ -47,6 +47,7 @@ __all__ = [
     "CommandRun",
     "Digits",
     "Effect",
+    "Emails",
     "EventType",
     "Job",
     "JobRun",
