@@ -78,7 +78,9 @@ def read_node(config: Config, session: Session, name: str, event_socket: EventSo
 
 
 def _absolute(text: str) -> Path | None:
-    return Path(text) if text.startswith("/") else None
+    """The folder that a setting names; the first where it names several (FusionPBX: separated by ``;``)."""
+    path = text.split(";")[0].strip()
+    return Path(path) if path.startswith("/") else None
 
 
 def register(session: Session, name: str) -> None:

@@ -161,7 +161,8 @@ class Call:
         declaration = self.resource.declaration
         changed = {n for n, v in record.items() if old is None or old.get(n) != v}
         for unique in declaration.uniques:
-            if not changed.isdisjoint(unique.columns) and all(record.get(c) for c in unique.columns):
+            free = record.get(unique.columns[0]) in unique.free
+            if not (free or changed.isdisjoint(unique.columns)) and all(record.get(c) for c in unique.columns):
                 self._claim_unique(unique.columns, record, unique.everywhere)
         self.claim_numbers({n: str(record[n]) for n in declaration.numbers if n in changed and record.get(n)})
         for name, link in self.resource.schema.links().items():

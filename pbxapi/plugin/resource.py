@@ -110,10 +110,12 @@ class Unique:
     Attributes:
         columns: compared together, in any letter case.
         everywhere: over all domains instead of within one.
+        free: values of the first column that any number of records may have: placeholders.
     """
 
     columns: tuple[str, ...]
     everywhere: bool = False
+    free: tuple[str, ...] = ()
 
 
 Prepare = Callable[[Call, dict[str, Any], "Mapping[str, Any] | None"], None]
