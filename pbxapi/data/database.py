@@ -82,6 +82,17 @@ class Session:
             cursor.execute(text, parameters)
             yield from cursor
 
+    def rest(self) -> None:
+        """Give the connection of a session for reads back until its next statement.
+
+        For whoever is about to wait for something else, which may need a connection too: the pool has one for
+        each thread. A session that writes keeps it, and its transaction.
+        """
+        if not self._writing:
+            self._stack.close()
+            self._stack = ExitStack()
+            self._connection = None
+
     def _connect(self) -> Connection:
         if self._connection is None:
             self._connection = self._stack.enter_context(self._database.lend())

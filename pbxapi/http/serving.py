@@ -114,7 +114,7 @@ class Served:
                 caller=caller,
                 session=session,
                 config=self._services.config,
-                ask=self._services.ask,
+                live=self._services.ask,
                 uuid=record_uuid,
                 query=query,
                 lenient=self.lenient,

@@ -83,7 +83,7 @@ class Call:
         data: the validated body.
         sent: the names of the body's fields that were sent.
         session: the open session: one transaction for an operation that writes.
-        ask: puts a question to the switch nodes.
+        live: how questions reach the switch nodes; `ask` puts them.
     """
 
     resource: LoadedResource
@@ -91,7 +91,7 @@ class Call:
     caller: Caller
     session: Session
     config: Config
-    ask: Ask
+    live: Ask
     uuid: UUID | None = None
     record: Row = field(default_factory=dict)
     query: Mapping[str, Any] = field(default_factory=dict)
@@ -139,6 +139,15 @@ class Call:
         refuse_secrets(arguments, self.resource.secrets)
         arguments = {"domain_uuid": str(self.caller.domain_uuid), **arguments}
         add_job(self.session, self.resource.plugin, job, arguments, delay=delay)
+
+    def ask(self, question: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Put a question to every switch node that is up: node -> answer, of those that answered in time.
+
+        Raises:
+            SwitchUnavailable: none did, within 2 seconds.
+        """
+        self.session.rest()
+        return self.live(question, arguments)
 
     def warn(self, message: str) -> None:
         """Add a warning to the answer."""
