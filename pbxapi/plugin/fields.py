@@ -259,19 +259,22 @@ def load(schema: Schema, data: Mapping[str, Any], *, partial: bool, ignore_unkno
     try:
         return dict(schema.load(data, partial=partial, unknown=unknown))
     except ValidationError as error:
-        raise InputError(list(_flatten(error.messages, schema))) from None
+        raise InputError(list(_flatten(error.messages, schema, data))) from None
     finally:
         _unknown.reset(token)
 
 
-def _flatten(messages: Any, schema: Schema | None, path: str = "") -> Iterable[tuple[str, str]]:
+def _flatten(messages: Any, schema: Schema | None, data: Any, path: str = "") -> Iterable[tuple[str, str]]:
     if isinstance(messages, str):
         yield path.rstrip("."), messages
     elif isinstance(messages, list):
         for message in messages:
-            yield from _flatten(message, None, path)
+            yield from _flatten(message, None, None, path)
     elif isinstance(messages, Mapping):
-        order = {name: place for place, name in enumerate(schema.fields if schema else ())}
+        # In the order of the declaration; after that, what the schema does not know in the order it was sent.
+        declared = schema.fields if schema else ()
+        sent = data if isinstance(data, Mapping) else ()
+        order = {name: place for place, name in enumerate(dict.fromkeys((*declared, *sent)))}
         last = len(order)
         for key in sorted(messages, key=lambda k: (order.get(k, last), k if isinstance(k, int) else 0)):
             below = None
@@ -280,7 +283,13 @@ def _flatten(messages: Any, schema: Schema | None, path: str = "") -> Iterable[t
             elif isinstance(field := schema.fields.get(key), fields.Nested):
                 below = field.schema
             name = "" if key == "_schema" else f"{key}."
-            yield from _flatten(messages[key], below, path + name)
+            yield from _flatten(messages[key], below, _part(data, key), path + name)
+
+
+def _part(data: Any, key: Any) -> Any:
+    if isinstance(data, Mapping):
+        return data.get(key)
+    return data[key] if isinstance(data, list) and isinstance(key, int) else None
 
 
 def blank(schema: Schema) -> dict[str, Any]:
