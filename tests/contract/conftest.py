@@ -1,0 +1,69 @@
+"""What the tests of the contract share: two telephone systems that are made once and begin every test afresh."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import pytest
+from flask import Flask
+
+from pbxapi.changes.nodes import register
+from pbxapi.http import callers
+from pbxapi.sandbox.postgres import EmbeddedPostgres
+from pbxapi.testing import NODE, Client, Family, Pbx, close_pbx, make_pbx
+
+FAMILIES: tuple[Family, ...] = ("php", "clean")
+
+
+@dataclass
+class Twin:
+    """A telephone system whose database is made anew for every test, while its application stays."""
+
+    pbx: Pbx
+    client: Client
+    name: str
+    postgres: EmbeddedPostgres
+    template: str
+
+    def reset(self) -> None:
+        """Begin afresh, with the sample data."""
+        for database in (self.pbx.database, self.pbx.app.extensions["pbxapi"].database):
+            database.close()
+        self.postgres.drop_database(self.name)
+        self.postgres.create_database(self.name, self.template)
+        with self.pbx.database.reading() as session:
+            register(session, NODE)
+
+
+@pytest.fixture(scope="session")
+def made_twins(
+    postgres: EmbeddedPostgres, template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[Family, Twin]]:
+    """One system for each family of URLs, with the same data."""
+    found: dict[Family, Twin] = {}
+    for family in FAMILIES:
+        name = f"twin_{family}_{secrets.token_hex(4)}"
+        url = postgres.create_database(name, template)
+        pbx = make_pbx(url, tmp_path_factory.mktemp(family))
+        found[family] = Twin(pbx, pbx.client.through(family), name, postgres, template)
+    yield found
+    for twin in found.values():
+        close_pbx(twin.pbx)
+        postgres.drop_database(twin.name)
+
+
+@pytest.fixture
+def twins(made_twins: dict[Family, Twin], monkeypatch: pytest.MonkeyPatch) -> Mapping[Family, Twin]:
+    """One system for each family of URLs, as if just made; no key and no domain is believed for a second."""
+    monkeypatch.setattr(callers, "SECONDS", 0.0)
+    for twin in made_twins.values():
+        twin.reset()
+    return made_twins
+
+
+@pytest.fixture(scope="session")
+def contract_app(made_twins: Mapping[Family, Twin]) -> Flask:
+    """An application with all built-in plugins."""
+    return made_twins["clean"].pbx.app
