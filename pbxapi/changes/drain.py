@@ -39,7 +39,8 @@ _LOCK = "select pg_try_advisory_lock(hashtextextended(%(name)s, 7063)) as locked
 _UNLOCK = "select pg_advisory_unlock(hashtextextended(%(name)s, 7063))"
 
 _TAKE = """
-select c.change_id, c.resource, c.action, c.record_uuid, c.domain_uuid, c.domain_name, c.old, n.attempts
+select c.change_id, c.resource, c.action, c.record_uuid, c.domain_uuid, c.domain_name, c.old, c.changed,
+       n.attempts
   from pbxapi.change_node as n
   join pbxapi.change as c using (change_id)
  where n.node = %(node)s and n.state = 'pending'
@@ -233,6 +234,7 @@ class NodeDrain:
             domain_uuid=row["domain_uuid"],
             domain_name=row["domain_name"],
             old=(row["old"] or {}) if own else {},
+            changed=frozenset((row["changed"] or ()) if own else ()),
             config=self._config,
             hostname=hostname,
             folders=folder_names(node),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -19,9 +19,9 @@ CHANNEL = "pbxapi_change"
 _NOTE = f"""
 with noted as (
   insert into pbxapi.change
-         (change_id, resource, action, record_uuid, domain_uuid, domain_name, old, request_id, key_id)
+         (change_id, resource, action, record_uuid, domain_uuid, domain_name, old, changed, request_id, key_id)
   values (%(change_id)s, %(resource)s, %(action)s, %(record_uuid)s, %(domain_uuid)s, %(domain_name)s,
-          %(old)s, %(request_id)s, %(key_id)s)
+          %(old)s, %(changed)s, %(request_id)s, %(key_id)s)
   returning change_id
 ), nodes as (
   insert into pbxapi.change_node (change_id, node)
@@ -56,6 +56,7 @@ def note_change(
     domain_uuid: UUID | None,
     domain_name: str | None,
     old: Mapping[str, Any] | None,
+    changed: Iterable[str],
     request_id: str,
     key_id: str,
 ) -> UUID:
@@ -63,6 +64,7 @@ def note_change(
 
     Args:
         old: values before the write that the effects need (number, context, profile); never a secret.
+        changed: names of the fields that an update changed.
     """
     change_id = new_change_id()
     session.run(
@@ -74,6 +76,7 @@ def note_change(
         domain_uuid=domain_uuid,
         domain_name=domain_name,
         old=Jsonb(dict(old), dumps=_dumps) if old is not None else None,
+        changed=sorted(changed),
         request_id=request_id,
         key_id=key_id,
     )

@@ -236,8 +236,19 @@ class Call:
             secrets=self.resource.secrets,
         )
 
-    def note_change(self, action: str, record_uuid: UUID, old: Mapping[str, Any] | None = None) -> None:
-        """Note the change that drives the switch nodes, with the old values that `Resource.keep` names."""
+    def note_change(
+        self,
+        action: str,
+        record_uuid: UUID,
+        old: Mapping[str, Any] | None = None,
+        new: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Note the change that drives the switch nodes.
+
+        Args:
+            old: the record before; of its values those are kept that `Resource.keep` names.
+            new: an update's record after it; of what it changed only the names are kept.
+        """
         kept = {name: old.get(name) for name in self.resource.declaration.keep} if old is not None else None
         self.change_id = change.note_change(
             self.session,
@@ -247,6 +258,7 @@ class Call:
             domain_uuid=self.caller.domain_uuid,
             domain_name=self.caller.domain_name,
             old=kept,
+            changed=[name for name, value in (new or {}).items() if old is None or old.get(name) != value],
             request_id=self.caller.request_id,
             key_id=self.caller.key_id,
         )

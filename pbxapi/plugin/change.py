@@ -28,6 +28,7 @@ class Change:
         action: ``create``, ``update`` or ``delete``.
         uuid: of the record.
         old: the values before the change that `Resource.keep` names; empty on create.
+        changed: names of the fields that an update changed, secret ones too; empty otherwise.
         config: the settings of the worker.
         hostname: what the node's own switch answers to ``hostname``; begins some cache keys.
         folders: the node's folders that are set, by name.
@@ -40,6 +41,7 @@ class Change:
     domain_uuid: UUID
     domain_name: str
     old: Mapping[str, Any]
+    changed: frozenset[str]
     config: Config
     hostname: str
     folders: frozenset[Folder] = field(default_factory=frozenset)

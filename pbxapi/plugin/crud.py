@@ -126,7 +126,7 @@ def update_record(call: Call) -> Answer:
     if declaration.store:
         declaration.store(call, record, old)
     call.audit("update", old, record)
-    call.note_change("update", call.uuid, old)
+    call.note_change("update", call.uuid, old, record)
     answer.warnings = call.warnings
     return answer
 

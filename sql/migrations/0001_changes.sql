@@ -23,6 +23,7 @@ create table pbxapi.change (
   domain_uuid  uuid,
   domain_name  text,
   old          jsonb,
+  changed      text[],
   request_id   text,
   key_id       text,
   created_at   timestamptz not null default clock_timestamp()
