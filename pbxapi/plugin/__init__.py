@@ -32,6 +32,7 @@ from pbxapi.plugin.effects import (
 )
 from pbxapi.plugin.fields import Digits, Emails, Link, Nested, Record, Text, TrueFalse, fields, validate
 from pbxapi.plugin.resource import Operation, Resource, Rows, Unique
+from pbxapi.plugin.zones import TimeZone, domain_zone
 
 __all__ = [
     "REDACTED",
@@ -74,12 +75,14 @@ __all__ = [
     "Sort",
     "SwitchUnavailable",
     "Text",
+    "TimeZone",
     "TrueFalse",
     "Unique",
     "WriteFile",
     "clear_cache",
     "create_record",
     "delete_record",
+    "domain_zone",
     "duplicate",
     "fields",
     "forbidden",

@@ -46,6 +46,15 @@ class Caller:
         """Whether the key has a scope such as ``extensions:write``."""
         return self.scopes is None or scope in self.scopes
 
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What every statement sees of the caller: the domain, and all domains of the key (None for any)."""
+        return {
+            "domain_uuid": self.domain_uuid,
+            "domain_name": self.domain_name,
+            "domains": None if self.domains is None else list(self.domains),
+        }
+
 
 @dataclass
 class Answer:
@@ -172,7 +181,8 @@ class Call:
         for unique in declaration.uniques:
             free = record.get(unique.columns[0]) in unique.free
             if not (free or changed.isdisjoint(unique.columns)) and all(record.get(c) for c in unique.columns):
-                self._claim_unique(unique.columns, record, unique.everywhere)
+                everywhere = unique.everywhere(self) if callable(unique.everywhere) else unique.everywhere
+                self._claim_unique(unique.columns, record, everywhere)
         self.claim_numbers({n: str(record[n]) for n in declaration.numbers if n in changed and record.get(n)})
         for name, link in self.resource.schema.links().items():
             if name in changed and record.get(name):
@@ -277,7 +287,7 @@ class Call:
             raise duplicate(f"{declaration.label} already exists", columns[0])
 
     def _with_domain(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        return {"domain_uuid": self.caller.domain_uuid, "domain_name": self.caller.domain_name, **parameters}
+        return {**self.caller.parameters, **parameters}
 
 
 __all__ = ["Answer", "ApiError", "Ask", "Call", "Caller"]

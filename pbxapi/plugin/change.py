@@ -75,4 +75,4 @@ class Change:
         return read_settings(self.session, self.domain_uuid, names)
 
     def _with_domain(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        return {"domain_uuid": self.domain_uuid, "domain_name": self.domain_name, **parameters}
+        return {"domain_uuid": self.domain_uuid, "domain_name": self.domain_name, "domains": None, **parameters}

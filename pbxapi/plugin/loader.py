@@ -333,11 +333,13 @@ def _bind(
 def check_statement(statement: Statement, catalogue: Catalogue) -> None:
     """What a host relies on: a statement on a tenant's table names the domain, and columns are listed.
 
+    One over several domains names ``%(domains)s`` instead: those of the key, NULL for any.
+
     Raises:
         PluginError: it does not.
     """
     tables = tenant_tables(statement, catalogue)
-    if tables and "domain_uuid" not in statement.parameters:
+    if tables and statement.parameters.isdisjoint({"domain_uuid", "domains"}):
         raise PluginError(
             f"{statement.source}: {', '.join(sorted(tables))} belongs to domains; "
             "the statement must name %(domain_uuid)s"

@@ -109,12 +109,12 @@ class Unique:
 
     Attributes:
         columns: compared together, in any letter case.
-        everywhere: over all domains instead of within one.
+        everywhere: over all domains instead of within one; a function where a setting says so.
         free: values of the first column that any number of records may have: placeholders.
     """
 
     columns: tuple[str, ...]
-    everywhere: bool = False
+    everywhere: bool | Callable[[Call], bool] = False
     free: tuple[str, ...] = ()
 
 
