@@ -78,5 +78,12 @@ class SwitchUnavailable(SwitchError):
     """No connection, no authentication or no answer within the deadline."""
 
 
+class SwitchBarred(SwitchUnavailable):
+    """The switch is there and does not let us in: the password is wrong, or its access list is against us.
+
+    It does not go by itself, as an absence does: somebody has to mend it.
+    """
+
+
 class SwitchRefused(SwitchError):
     """The switch answered, and said no; the message carries its own words."""

@@ -24,7 +24,7 @@ from typing import Any
 
 import ESL
 
-from pbxapi.errors import SwitchRefused, SwitchUnavailable
+from pbxapi.errors import SwitchBarred, SwitchRefused, SwitchUnavailable
 
 MAX_HEAD = 16 * 1024
 """Bytes of headers that the greeting or the answer to `auth` may have; a switch sends about fifty."""
@@ -148,6 +148,7 @@ class EventSocket:
         Raises:
             ValueError: the command holds a control character.
             SwitchUnavailable: no connection or no answer within the deadline, or the connection was lost.
+            SwitchBarred: one of these; the switch does not let us in.
             SwitchRefused: the switch does not let this password use the command.
         """
         if not command or not command.isprintable():
@@ -285,13 +286,13 @@ class EventSocket:
     def _authenticate(self, connection: socket.socket, limit: float) -> None:
         greeting = _read_head(connection, limit).get("content-type")
         if greeting == "text/rude-rejection":
-            raise self._unavailable("its access list refuses this host")
+            raise SwitchBarred(f"{self._place}: its access list refuses this host")
         if greeting != "auth/request":
             raise self._unavailable("what answers there is no event socket")
         connection.settimeout(_left(limit))
         connection.sendall(f"auth {self._password}\n\n".encode())
         if _read_head(connection, limit).get("reply-text") != "+OK accepted":
-            raise self._unavailable("authentication refused")
+            raise SwitchBarred(f"{self._place}: authentication refused")
 
     def _drop(self) -> None:
         if self._link is None:
@@ -308,7 +309,11 @@ class EventSocket:
         self._link = None
 
     def _unavailable(self, reason: str) -> SwitchUnavailable:
-        return SwitchUnavailable(f"FreeSWITCH at {self.host}:{self.port}: {reason}")
+        return SwitchUnavailable(f"{self._place}: {reason}")
+
+    @property
+    def _place(self) -> str:
+        return f"FreeSWITCH at {self.host}:{self.port}"
 
 
 def _attach(connected: socket.socket) -> _Link:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from pbxapi.errors import SwitchRefused, SwitchUnavailable
+from pbxapi.errors import SwitchBarred, SwitchRefused, SwitchUnavailable
 from pbxapi.switch.event_socket import EventSocket
 
 
@@ -127,7 +127,7 @@ def test_nobody_listening_is_said_at_once(raw, event_socket):
 
 def test_a_wrong_password_is_said_and_not_shown(raw, event_socket):
     raw.reply = b"Content-Type: command/reply\nReply-Text: -ERR invalid\n\n"
-    with within(1.0), pytest.raises(SwitchUnavailable, match="authentication refused") as caught:
+    with within(1.0), pytest.raises(SwitchBarred, match="authentication refused") as caught:
         event_socket.api("status")
     assert raw.PASSWORD not in "".join(traceback.format_exception(caught.value))
     assert raw.PASSWORD not in repr(event_socket)
@@ -135,7 +135,7 @@ def test_a_wrong_password_is_said_and_not_shown(raw, event_socket):
 
 def test_a_host_that_the_access_list_shuts_out_is_told_so(raw, event_socket):
     raw.greeting = b"Content-Type: text/rude-rejection\nContent-Length: 24\n\nAccess Denied, go away.\n"
-    with pytest.raises(SwitchUnavailable, match="access list"):
+    with pytest.raises(SwitchBarred, match="access list"):
         event_socket.api("status")
 
 
