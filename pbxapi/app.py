@@ -8,13 +8,12 @@ from flask import Flask
 
 from pbxapi.changes.live import LiveQuestions
 from pbxapi.config import Config, load_config
-from pbxapi.data.catalogue import read_catalogue
 from pbxapi.data.database import Database
 from pbxapi.http.envelope import use_orjson
 from pbxapi.http.routes import register_routes
 from pbxapi.http.serving import BODY_MOST, Services
 from pbxapi.plugin.call import Ask
-from pbxapi.plugin.loader import Registry, load_plugins
+from pbxapi.plugin.loader import load_registry
 
 log = logging.getLogger(__name__)
 
@@ -40,11 +39,3 @@ def create_app(config: Config | None = None, ask: Ask | None = None) -> Flask:
     register_routes(app, services, registry)
     app.extensions["pbxapi"] = services
     return app
-
-
-def load_registry(config: Config, database: Database) -> Registry:
-    """Read the catalogue of the database and load the plugins against it; leaves no connection open."""
-    with database.reading() as session:
-        catalogue = read_catalogue(session)
-    database.close()
-    return load_plugins(config, catalogue)

@@ -8,16 +8,20 @@ Nothing else in the product reads the environment.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from pbxapi.errors import ConfigError
 
 FUSIONPBX_CONF_PLACES = ("/etc/fusionpbx/config.conf", "/usr/local/etc/fusionpbx/config.conf")
 """Where FusionPBX's PHP and Lua look for their configuration (docs/fusionpbx.md)."""
+
+
+_PLACE = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^:\[\]]*)(?::\d{1,5})?")
 
 
 def _text(value: str) -> str:
@@ -64,9 +68,16 @@ def _names(value: str) -> tuple[str, ...]:
 
 def _url(*schemes: str) -> Callable[[str], str]:
     def parse(value: str) -> str:
-        # The value itself may hold a password: it never goes into the message.
-        if urlsplit(_text(value)).scheme not in schemes:
+        # The value may hold a password: neither it nor the words of its parser go into a message.
+        if _text(value).partition("://")[0] not in schemes:
             raise ValueError(f"must be a URL that starts with {' or '.join(s + '://' for s in schemes)}")
+        places = re.split(r"[/?#]", value.partition("://")[2], maxsplit=1)[0].rpartition("@")[2]
+        if not all(_PLACE.fullmatch(place) for place in places.split(",")):
+            raise ValueError(
+                "must name a host, and a port that is a number (write @ in a password as %40, / as %2F)"
+            )
+        if re.search(r"%(?![0-9A-Fa-f]{2})", value):
+            raise ValueError("must be percent-encoded: write % as %25")
         return value
 
     return parse
@@ -84,6 +95,17 @@ def _choice(*choices: str) -> Callable[[str], str]:
 def _prefix(value: str) -> str:
     if not value.startswith("/") or value.endswith("/") or "//" in value or " " in _text(value):
         raise ValueError(f"must be a path such as /api/v1, not {value!r}")
+    return value
+
+
+def _bind(value: str) -> str:
+    socket = value.removeprefix("unix:")
+    if socket != value:
+        _folder(socket)
+        return value
+    host, _, port = _text(value).rpartition(":")
+    if not host or not _PLACE.fullmatch(value) or not port.isdecimal() or not 1 <= int(port) <= 65535:
+        raise ValueError(f"must be host:port or unix:/path, not {value!r}")
     return value
 
 
@@ -142,9 +164,10 @@ class Config:
     redact_secrets: bool = _setting("PBXAPI_REDACT_SECRETS", _flag, False)
     dialplan_applications: tuple[str, ...] = _setting("PBXAPI_DIALPLAN_APPLICATIONS", _names, ())
     url_prefix: str = _setting("PBXAPI_URL_PREFIX", _prefix, "/api/v1")
-    bind: str = _setting("PBXAPI_BIND", _text, "127.0.0.1:8000")
+    bind: str = _setting("PBXAPI_BIND", _bind, "127.0.0.1:8000")
     workers: int = _setting("PBXAPI_WORKERS", _number(1, 256), 2)
     threads: int = _setting("PBXAPI_THREADS", _number(1, 256), 4)
+    control_socket: Path | None = _setting("PBXAPI_CONTROL_SOCKET", _folder, None)
     log_format: str = _setting("PBXAPI_LOG_FORMAT", _choice("plain", "json"), "plain")
     changes_waiting_max: int = _setting("PBXAPI_CHANGES_WAITING_MAX", _number(1, 10**9), 100_000)
     changes_keep_days: int = _setting("PBXAPI_CHANGES_KEEP_DAYS", _number(1, 3650), 14)
@@ -200,6 +223,11 @@ def load_config(environ: Mapping[str, str] | None = None) -> Config:
         values["database_url"] = _database_url(conf, conf_name)
     values["environment"] = {k: v for k, v in environ.items() if k.startswith("PBXAPI_") and k not in known}
     return Config(**values)
+
+
+def handed_on() -> dict[str, str]:
+    """The variables of this product that are set, for processes that it starts."""
+    return {name: value for name, value in os.environ.items() if name.startswith("PBXAPI_")}
 
 
 def _find_conf(environ: Mapping[str, str]) -> tuple[dict[str, str], str]:

@@ -231,12 +231,13 @@ FOLDERS = ("extensions", "sip_profiles", "dialplan", "provision", "voicemail", "
 
 def make_pbx(database_url: str, root: Path, **settings: Any) -> Pbx:
     """A telephone system over a database, with its folders below `root`; `settings` are those of `Config`."""
-    from pbxapi.app import create_app, load_registry
+    from pbxapi.app import create_app
     from pbxapi.changes.drain import NodeDrain
     from pbxapi.changes.live import QUESTIONS
     from pbxapi.changes.nodes import register
     from pbxapi.config import Config
     from pbxapi.data.database import Database
+    from pbxapi.plugin.loader import load_registry
     from pbxapi.sandbox import sample
     from pbxapi.sandbox.switch import SwitchSimulator
     from pbxapi.switch.event_socket import EventSocket

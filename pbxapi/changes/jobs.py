@@ -12,13 +12,12 @@ import subprocess
 import sys
 import threading
 
-import psycopg
 from redis.exceptions import RedisError
 
 from pbxapi.changes.queues import connect, jobs_queue
 from pbxapi.changes.worker import DrainWorker
 from pbxapi.config import Config
-from pbxapi.data.database import UNAVAILABLE, Database, Row
+from pbxapi.data.database import UNAVAILABLE, Database, DatabaseError, Row
 from pbxapi.data.jobs import add_job, fail_job, finish_job, is_due, take_job
 from pbxapi.plugin import JobRun
 from pbxapi.plugin.loader import LoadedPlugin, Registry
@@ -115,7 +114,7 @@ class _Scheduler(threading.Thread):
         while not self._stopping.wait(_RETRY):
             try:
                 self._plugin_jobs.schedule()
-            except psycopg.Error as error:
+            except DatabaseError as error:
                 log.warning("the schedule waits for PostgreSQL (%s)", type(error).__name__)
 
 

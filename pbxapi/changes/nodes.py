@@ -8,10 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
-import psycopg
-
 from pbxapi.config import Config
-from pbxapi.data.database import Database, Session
+from pbxapi.data.database import Database, DatabaseError, Session
 from pbxapi.data.settings import read_settings
 from pbxapi.errors import SwitchError
 from pbxapi.plugin.effects import Folder
@@ -119,7 +117,7 @@ class Heartbeat(threading.Thread):
         try:
             with self._database.reading() as session:
                 session.run(_SEEN, name=self._name, **names)
-        except psycopg.Error as error:
+        except DatabaseError as error:
             log.warning("node %s: no heartbeat, PostgreSQL: %s", self._name, type(error).__name__)
 
 

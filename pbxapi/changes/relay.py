@@ -6,13 +6,12 @@ import logging
 import threading
 import time
 
-import psycopg
 from redis.exceptions import RedisError
 from rq import Queue
 
 from pbxapi.changes.queues import connect, drain_queue, jobs_queue
 from pbxapi.data.change import CHANNEL, prune_changes
-from pbxapi.data.database import Database, Session
+from pbxapi.data.database import Database, DatabaseError, Session
 from pbxapi.data.jobs import plugins_with_jobs
 
 log = logging.getLogger(__name__)
@@ -69,7 +68,7 @@ class Relay(threading.Thread):
         while not self._stop_wanted.is_set():
             try:
                 self._listen()
-            except (psycopg.Error, OSError) as error:
+            except (DatabaseError, OSError) as error:
                 log.warning("the relay lost PostgreSQL: %s; trying again", type(error).__name__)
                 self._stop_wanted.wait(POLL)
 

@@ -8,7 +8,6 @@ import threading
 import time
 from types import FrameType
 
-import psycopg
 from redis import Redis
 from redis.exceptions import RedisError
 from rq import Queue, SimpleWorker
@@ -19,7 +18,7 @@ from pbxapi.changes.nodes import Heartbeat, register
 from pbxapi.changes.queues import connect, drain_queue
 from pbxapi.changes.relay import Relay
 from pbxapi.config import Config
-from pbxapi.data.database import Database
+from pbxapi.data.database import UNAVAILABLE, Database
 from pbxapi.errors import SwitchError
 from pbxapi.plugin.loader import Registry
 from pbxapi.switch.commands import host_name
@@ -58,9 +57,7 @@ def run_worker(config: Config, database: Database, registry: Registry, *, relay:
     Args:
         relay: whether this process also relays changes to the queues of all nodes.
     """
-    stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
+    stopping = _stop_signals()
     commands_socket = EventSocket(config.esl_host, config.esl_port, config.esl_password)
     name = config.node or _ask_name(commands_socket, stopping)
     if not name or not _register(database, name, stopping):
@@ -84,6 +81,23 @@ def run_worker(config: Config, database: Database, registry: Registry, *, relay:
         thread.join(timeout=5.0)
     for socket in (commands_socket, live_socket, beating_socket):
         socket.close()
+
+
+def run_relay(config: Config, database: Database) -> None:
+    """Relay changes to the queues of all nodes until SIGTERM or SIGINT."""
+    stopping = _stop_signals()
+    relay = Relay(database, config.redis_url, config.changes_keep_days)
+    relay.start()
+    stopping.wait()
+    relay.stop()
+    relay.join(timeout=5.0)
+
+
+def _stop_signals() -> threading.Event:
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    return stopping
 
 
 def _work(config: Config, name: str, stopping: threading.Event) -> None:
@@ -113,7 +127,7 @@ def _register(database: Database, name: str, stopping: threading.Event) -> bool:
             with database.reading() as session:
                 register(session, name)
                 return True
-        except psycopg.OperationalError as error:
+        except UNAVAILABLE as error:
             log.warning("PostgreSQL is away (%s); trying again", type(error).__name__)
             time.sleep(_RETRY)
     return False

@@ -20,8 +20,10 @@ from marshmallow import Schema, fields
 
 from pbxapi import PLUGIN_API
 from pbxapi.config import Config, builtin_folder
+from pbxapi.data.catalogue import read_catalogue
+from pbxapi.data.database import Database
 from pbxapi.data.listing import Listing
-from pbxapi.data.migrations import Migration, read_migrations
+from pbxapi.data.migrations import Migration, builtin_migrations, migrate, read_migrations
 from pbxapi.data.statements import Catalogue, Statement, load_statements, tenant_tables
 from pbxapi.plugin.declaration import Plugin
 from pbxapi.plugin.fields import Record, Text
@@ -179,6 +181,18 @@ class Registry:
         return next((p for p in self.plugins if p.name == name and not p.error), None)
 
 
+def load_registry(config: Config, database: Database) -> Registry:
+    """Read the catalogue of the database and load the plugins against it; leaves no connection open.
+
+    Raises:
+        PluginError: a built-in plugin cannot be used with this database.
+    """
+    with database.reading() as session:
+        catalogue = read_catalogue(session)
+    database.close()
+    return load_plugins(config, catalogue)
+
+
 def load_plugins(config: Config, catalogue: Catalogue) -> Registry:
     """Find, read and check all plugins.
 
@@ -261,6 +275,22 @@ def plugin_migrations(registry: Registry) -> list[Migration]:
             own = f"create schema if not exists {schema};\nset local search_path = {schema}, public;\n"
             found.append(replace(migration, text=own + migration.text))
     return found
+
+
+def all_migrations(registry: Registry) -> list[Migration]:
+    """The product's own migrations and those of the plugins that serve."""
+    return [*builtin_migrations(), *plugin_migrations(registry)]
+
+
+def migrate_all(config: Config, database: Database) -> list[Migration]:
+    """Bring the database up to date for the product and its plugins; what was applied now.
+
+    Raises:
+        MigrationError: the database and the migrations do not fit together.
+        PluginError: a built-in plugin cannot be used with this database.
+    """
+    applied = migrate(database, builtin_migrations())
+    return applied + migrate(database, all_migrations(load_registry(config, database)))
 
 
 def _check_migration(migration: Migration) -> None:

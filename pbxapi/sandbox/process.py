@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -116,6 +116,7 @@ class ServerProcess:
         end_with: the signal that makes it stop in order.
         log: file that takes what it prints.
         lock: descriptor of `held`.
+        environment: variables that it gets besides those that every server gets.
 
     Raises:
         OSError: the interpreter or the log file cannot be opened.
@@ -130,8 +131,10 @@ class ServerProcess:
         end_with: signal.Signals,
         log: Path,
         lock: int,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self._name = name
+        self._environment = {"LC_ALL": "C", "PATH": os.defpath, "TZ": "UTC", **(environment or {})}
         self._command = leashed(command, owner, end_with)
         self._end_with = end_with
         self._log = log
@@ -147,7 +150,7 @@ class ServerProcess:
                 process = subprocess.Popen(
                     self._command,
                     cwd="/",
-                    env={"LC_ALL": "C", "PATH": os.defpath, "TZ": "UTC"},
+                    env=self._environment,
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=output,

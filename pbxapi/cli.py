@@ -1,0 +1,390 @@
+"""The command line: ``pbxapi COMMAND``.
+
+A command reads the settings, says what is wrong with them in one line (exit 2), and imports what it needs only
+when it runs, so that each starts quickly. A further command is a further function here.
+"""
+
+from __future__ import annotations
+
+import logging
+from argparse import ArgumentParser
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import click
+
+from pbxapi import __version__
+from pbxapi.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pbxapi.config import Config
+    from pbxapi.data.database import Database
+    from pbxapi.plugin.loader import LoadedPlugin, Registry
+
+
+class Commands(click.Group):
+    """The product's own commands, and behind them those of plugins."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """A command by name; plugins are read only where the product has none of it."""
+        return super().get_command(ctx, cmd_name) or _plugin_command(cmd_name)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="pbxapi")
+def commands() -> None:
+    """A REST API beside FusionPBX, and a sure way from it to FreeSWITCH."""
+
+
+def main() -> None:
+    """Run the command line. A fault that can be foreseen is one line on standard error; a wrong value exits 2."""
+    try:
+        status = commands.main(standalone_mode=False)
+    except click.Abort:
+        status = _tell("interrupted", 130)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        status = error.exit_code
+    except click.ClickException as error:
+        status = _tell(error.format_message(), error.exit_code)
+    except ConfigError as error:
+        status = _tell(str(error), 2)
+    except Exception as error:
+        line = _foreseen(error)
+        if line is None:
+            raise
+        status = _tell(line, 1)
+    raise SystemExit(status)
+
+
+def _foreseen(error: Exception) -> str | None:
+    """What an operator is told about a fault that no code can prevent; None for all others."""
+    from pbxapi.data.database import DatabaseError
+    from pbxapi.data.migrations import MigrationError
+    from pbxapi.plugin.loader import PluginError
+    from pbxapi.sandbox.process import ServerError
+
+    match error:
+        case MigrationError() | PluginError() | ServerError():
+            return str(error)
+        case DatabaseError():
+            return f"PostgreSQL: {' '.join(str(error).split())}"
+    return None
+
+
+def _tell(line: str, status: int) -> int:
+    click.echo(f"pbxapi: {line}", err=True)
+    return status
+
+
+@commands.command()
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free one.")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    default=Path(".sandbox"),
+    show_default=True,
+    help="The folder for everything; it is kept.",
+)
+@click.option(
+    "--key",
+    envvar="PBXAPI_SANDBOX_KEY",
+    help="The API key; without one the folder's own, made at the first start.",
+)
+def sandbox(port: int, data: Path, key: str | None) -> None:
+    """Run the whole product, with databases and a simulated switch of its own."""
+    from pbxapi.sandbox.stack import Sandbox
+
+    _log_to_stderr(logging.WARNING)
+    Sandbox(data, port=port, key=key or None).run()
+
+
+@commands.command()
+def serve() -> None:
+    """Serve the API by gunicorn."""
+    from pbxapi.app import create_app
+    from pbxapi.http.server import Server
+
+    config = _config()
+    _log_to_stderr()
+    with _database(config) as database:
+        _load_migrated(config, database)
+    Server(config, lambda: create_app(config)).run()
+
+
+@commands.command()
+@click.option("--node", help="The switch node to serve; PBXAPI_NODE, else the switch's host name.")
+@click.option("--relay/--no-relay", default=True, help="Whether it also hands changes to the nodes' queues.")
+def worker(node: str | None, relay: bool) -> None:
+    """Apply changes to one switch node."""
+    from pbxapi.changes.worker import run_worker
+
+    config = _config()
+    config = replace(config, node=node) if node else config
+    _log_to_stderr()
+    with _database(config) as database:
+        run_worker(config, database, _load_migrated(config, database), relay=relay)
+
+
+@commands.command()
+def relay() -> None:
+    """Hand changes to the nodes' queues, where no worker does so."""
+    from pbxapi.changes.worker import run_relay
+
+    config = _config()
+    _log_to_stderr()
+    with _database(config) as database:
+        _load_migrated(config, database)
+        run_relay(config, database)
+
+
+@commands.command()
+@click.option("--plugin", help="Only this one's, in this process.")
+def jobs(plugin: str | None) -> None:
+    """Do the background jobs of plugins, each plugin's in a process of its own."""
+    from pbxapi.changes.jobs import run_all_jobs, run_plugin_jobs
+
+    config = _config()
+    _log_to_stderr()
+    with _database(config) as database:
+        registry = _load_migrated(config, database)
+        if plugin is None:
+            run_all_jobs(registry)
+            return
+        loaded = registry.plugin(plugin)
+        if loaded is None:
+            raise click.ClickException(f"there is no plugin {plugin}")
+        run_plugin_jobs(config, database, loaded)
+
+
+@commands.command()
+def migrate() -> None:
+    """Make or update the tables of pbxapi and its plugins; FusionPBX's are never altered."""
+    from pbxapi.plugin.loader import migrate_all
+
+    config = _config()
+    with _database(config) as database:
+        applied = migrate_all(config, database)
+    for migration in applied:
+        click.echo(f"applied {migration.owner}/{migration.name}")
+    if not applied:
+        click.echo("nothing to do")
+
+
+@commands.group()
+def plugins() -> None:
+    """What serves the resources."""
+
+
+@plugins.command("list")
+def list_plugins() -> None:
+    """Plugins, their resources, and why one is left out."""
+    from pbxapi.plugin.loader import load_registry
+
+    config = _config()
+    with _database(config) as database:
+        found = load_registry(config, database).plugins
+    _table(
+        ("PLUGIN", "VERSION", "FROM", "RESOURCES", "COMMANDS", "LEFT OUT BECAUSE"),
+        (
+            (
+                loaded.name,
+                loaded.plugin.version if loaded.plugin else "",
+                "pbxapi" if loaded.builtin else loaded.origin,
+                " ".join(resource.declaration.name for resource in loaded.resources),
+                " ".join(loaded.plugin.commands) if loaded.plugin else "",
+                loaded.error,
+            )
+            for loaded in found
+        ),
+    )
+
+
+@commands.group()
+def changes() -> None:
+    """What became of writes on the switch nodes."""
+
+
+@changes.command("list")
+@click.option("--state", type=click.Choice(["pending", "applied", "failed"]))
+@click.option("--most", type=click.IntRange(1), default=50, show_default=True, help="How many at most.")
+def list_changes(state: str | None, most: int) -> None:
+    """The newest changes of all domains."""
+    from pbxapi.changes import journal
+
+    with _database(_config()) as database, database.reading() as session:
+        rows = journal.list_changes(session, state, most)
+    _rows(rows, "change_id", "created_at", "state", "action", "resource", "record_uuid", "domain", "error")
+
+
+@changes.command("show")
+@click.argument("change_id", type=click.UUID)
+def show_change(change_id: UUID) -> None:
+    """One change, and its state on each node."""
+    from pbxapi.changes import journal
+
+    with _database(_config()) as database, database.reading() as session:
+        found = journal.show_change(session, change_id)
+    if found is None:
+        raise click.ClickException(f"there is no change {change_id}")
+    change, nodes = found
+    for name, value in change.items():
+        click.echo(f"{name}: {_text(value)}")
+    click.echo()
+    _rows(nodes, "node", "state", "attempts", "due_at", "applied_at", "error")
+
+
+@changes.command("retry")
+@click.argument("change_ids", type=click.UUID, nargs=-1)
+@click.option("--failed", is_flag=True, help="All that have failed.")
+def retry_changes(change_ids: tuple[UUID, ...], failed: bool) -> None:
+    """Try changes again, from the first attempt on."""
+    from pbxapi.changes import journal
+
+    if bool(change_ids) == failed:
+        raise click.UsageError("name changes, or give --failed for all that have failed")
+    with _database(_config()) as database, database.writing() as session:
+        tried = journal.retry_changes(session, change_ids or None)
+    if not tried:
+        raise click.ClickException("there is nothing to try again")
+    click.echo(f"tried again: {tried}")
+
+
+@commands.group()
+def nodes() -> None:
+    """The switch nodes."""
+
+
+@nodes.command("list")
+def list_nodes() -> None:
+    """Nodes, when their workers were last seen, and what waits for them."""
+    from pbxapi.changes import journal
+
+    with _database(_config()) as database, database.reading() as session:
+        rows = journal.list_nodes(session)
+    _rows(rows, "name", "hostname", "switchname", "up", "seen_at", "pending", "failed", "error")
+
+
+@nodes.command("forget")
+@click.argument("name")
+@click.option("--force", is_flag=True, help="Although its worker is running.")
+def forget_node(name: str, force: bool) -> None:
+    """Drop a node that is gone for good, with all that waits for it."""
+    from pbxapi.changes import journal
+
+    with _database(_config()) as database, database.writing() as session:
+        node = next((row for row in journal.list_nodes(session) if row["name"] == name), None)
+        if node is None:
+            raise click.ClickException(f"there is no node {name}")
+        if node["up"] and not force:
+            raise click.ClickException(f"the worker of {name} is running: stop it first, or give --force")
+        journal.forget_node(session, name)
+    click.echo(f"forgotten: {name}")
+
+
+def _plugin_command(name: str) -> click.Command | None:
+    from pbxapi.data.database import DatabaseError
+    from pbxapi.plugin.loader import PluginError, load_registry
+
+    try:
+        config = _config()
+        with _database(config) as database:
+            registry = load_registry(config, database)
+    except (ConfigError, DatabaseError, PluginError) as error:
+        reason = " ".join(str(error).split())
+        raise click.UsageError(
+            f"no command {name} of the product's own, and plugins cannot be read: {reason}"
+        ) from None
+    for loaded in registry.plugins:
+        if loaded.plugin and not loaded.error and name in loaded.plugin.commands:
+            return _wrap(config, loaded, name)
+    return None
+
+
+def _wrap(config: Config, loaded: LoadedPlugin, name: str) -> click.Command:
+    from pbxapi.plugin import CommandRun
+
+    assert loaded.plugin is not None
+    command = loaded.plugin.commands[name]
+    parser = ArgumentParser(prog=f"pbxapi {name}", description=command.help)
+    if command.arguments:
+        command.arguments(parser)
+
+    def run(arguments: tuple[str, ...]) -> int:
+        parsed = parser.parse_args(arguments)
+        with _database(config) as database:
+            return command.run(CommandRun(parsed, database, loaded.options))
+
+    return click.Command(
+        name,
+        callback=run,
+        params=[click.Argument(["arguments"], nargs=-1, type=click.UNPROCESSED)],
+        context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []},
+    )
+
+
+def _config() -> Config:
+    from pbxapi.config import load_config
+
+    return load_config()
+
+
+@contextmanager
+def _database(config: Config) -> Iterator[Database]:
+    from pbxapi.data.database import Database
+
+    database = Database(config.database_url, name="pbxapi")
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+def _load_migrated(config: Config, database: Database) -> Registry:
+    """The plugins, once the database has all that they and the product need."""
+    from pbxapi.data.migrations import MigrationError, pending_migrations
+    from pbxapi.plugin.loader import all_migrations, load_registry
+
+    registry = load_registry(config, database)
+    missing = pending_migrations(database, all_migrations(registry))
+    if missing:
+        names = ", ".join(f"{migration.owner}/{migration.name}" for migration in missing)
+        raise MigrationError(f"the database lacks {names}: run pbxapi migrate")
+    return registry
+
+
+def _log_to_stderr(level: int = logging.INFO) -> None:
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+
+def _rows(rows: Iterable[Mapping[str, Any]], *columns: str) -> None:
+    titles = [column.replace("_", " ").upper() for column in columns]
+    _table(titles, ([_text(row[column]) for column in columns] for row in rows))
+
+
+def _table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    lines = [titles, *rows]
+    widths = [max(len(line[place]) for line in lines) for place in range(len(titles))]
+    for line in lines:
+        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        click.echo("  ".join(cells).rstrip())
+
+
+def _text(value: Any) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case datetime():
+            return f"{value:%Y-%m-%d %H:%M:%S}Z"
+    return " ".join(str(value).split())
+
+
+if __name__ == "__main__":
+    main()
