@@ -14,6 +14,8 @@ from uuid import UUID
 
 from marshmallow import RAISE, Schema, ValidationError, fields, missing, validate
 
+from pbxapi.data.audit import REDACTED
+
 __all__ = ["Digits", "Emails", "Link", "Nested", "Record", "Text", "TrueFalse", "fields", "load", "validate"]
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\u0085\u2028\u2029]")
@@ -87,6 +89,8 @@ class Text(_Labelled, fields.String):
             value = str(value)
         if not isinstance(value, str):
             raise ValidationError(f"{self.label} must be a string")
+        if self.secret and value == REDACTED:
+            raise ValidationError(f"{self.label} is the mark of a hidden value: leave it out to keep what is stored")
         if self._forbidden.search(value) or _SURROGATE.search(value):
             raise ValidationError(f"{self.label} must not hold control characters")
         if "${" in value and not self._variables:
