@@ -90,7 +90,7 @@ class Text(_Labelled, fields.String):
         if not isinstance(value, str):
             raise ValidationError(f"{self.label} must be a string")
         if self.secret and value == REDACTED:
-            raise ValidationError(f"{self.label} is the mark of a hidden value: leave it out to keep what is stored")
+            raise ValidationError(f"{self.label} is hidden here: leave it out to keep what is stored")
         if self._forbidden.search(value) or _SURROGATE.search(value):
             raise ValidationError(f"{self.label} must not hold control characters")
         if "${" in value and not self._variables:
