@@ -1,0 +1,66 @@
+# Everything is installed into this folder: uv into .uv where there is none, the rest into .venv.
+
+PORT ?= 8000
+PBXAPI_SANDBOX_DIR ?= .sandbox
+PYTHON ?= python3
+PROCESSES ?= 2
+
+export UV_PROJECT_ENVIRONMENT := .venv
+export UV_PYTHON_DOWNLOADS := never
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint format clean
+
+help: ## list what there is
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | while IFS='|' read -r name text; do \
+	  printf '%-12s %s\n' "$$name" "$$text"; done
+	@echo 'Variables of make run: PORT=$(PORT) PBXAPI_SANDBOX_DIR=$(PBXAPI_SANDBOX_DIR) PBXAPI_SANDBOX_KEY=(its own)'
+
+# The leash ends the sandbox when make is killed, too.
+run: .venv/for-run ## run the whole product in the foreground, with everything that it needs; Ctrl-C ends it
+	@exec .venv/bin/python -I -S pbxapi/sandbox/leash.py $$PPID 15 "$$(id -u)" "$$(id -g)" \
+	  '$(CURDIR)/.venv/bin/pbxapi' sandbox --port '$(PORT)' --data '$(PBXAPI_SANDBOX_DIR)'
+
+test: lint ## check the code, and run all tests
+	.venv/bin/pytest -n $(PROCESSES) --durations=15
+
+lint: .venv/for-test ## check style, types and layers
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+format: .venv/for-test ## bring the code into shape
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+
+clean: ## delete what was installed; data in $(PBXAPI_SANDBOX_DIR) stay
+	rm -rf .venv .uv .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+
+# A uv that is too old for pyproject.toml (required-version) refuses every command, and counts as missing.
+uv = $$(uv cache dir >/dev/null 2>&1 && echo uv || echo .uv/bin/uv)
+sync = $(uv) sync --frozen --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')"
+fail = { echo "pbxapi: $(1)" >&2; exit 1; }
+
+.venv/for-run: pyproject.toml uv.lock
+	@$(MAKE) --no-print-directory -s .uv/checked
+	$(sync) --no-default-groups --extra sandbox --inexact
+	@touch $@
+
+.venv/for-test: pyproject.toml uv.lock
+	@$(MAKE) --no-print-directory -s .uv/checked
+	$(sync)
+	@touch $@ .venv/for-run
+
+.PHONY: .uv/checked
+.uv/checked:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	  || $(call fail,$(PYTHON) is missing or older than 3.11 (Debian: apt install python3))
+	@command -v c++ >/dev/null \
+	  || $(call fail,there is no C++ compiler to build python-ESL with (Debian: apt install g++))
+	@$(PYTHON) -c 'import os, sysconfig; os.stat(sysconfig.get_path("include") + "/Python.h")' 2>/dev/null \
+	  || $(call fail,Python.h is missing to build python-ESL with (Debian: apt install python3-dev))
+	@$(uv) --version >/dev/null 2>&1 || { \
+	  rm -rf .uv && $(PYTHON) -m venv .uv >/dev/null 2>&1 \
+	    || { rm -rf .uv; echo "pbxapi: $(PYTHON) -m venv does not work (Debian: apt install python3-venv)" >&2; exit 1; }; \
+	  echo 'installing uv'; .uv/bin/pip install --quiet --disable-pip-version-check 'uv>=0.9'; }
