@@ -200,7 +200,7 @@ class Listing:
         if form == "count":
             return f"select count(*) {source}{where}"
         if form == "capped":
-            return f"select count(*) from (select 1 {source}{where} limit %(_most)s) as some"
+            return f"select count(*) from (select 1 {source}{where} limit %(_most)s) as found"
         columns = ", ".join(f"r.{column}" for column in self.columns)
         if form == "bare":
             return f"select {columns} {source}{where}"
