@@ -1,7 +1,7 @@
 """Applying the effects of a batch of changes to one node.
 
-Effects of all changes are one set, applied in one order: folders and files, cache entries, one reload if an XML
-file changed, gateways and profiles, other commands. Each knows the changes that want it, so that one that fails
+Effects of all changes are one set, applied in one order: folders and files, cache entries, gateways and profiles,
+one reload if an XML file changed, other commands. Each knows the changes that want it, so that one that fails
 takes only those down.
 """
 
@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 from uuid import UUID
+from xml.parsers import expat
 
-from pbxapi.errors import SwitchError, SwitchUnavailable
+from pbxapi.errors import SwitchBarred, SwitchError, SwitchUnavailable
 from pbxapi.plugin.effects import (
     XML_FOLDERS,
     ClearCache,
@@ -38,33 +39,44 @@ from pbxapi.switch.node import Node
 log = logging.getLogger(__name__)
 
 Task = Callable[..., None]
+Kind = TypeVar("Kind")
+Result = TypeVar("Result")
 
-_FILE_EFFECTS = (WriteFile, RemoveFile, MakeFolder, MoveFolder, RemoveFolder)
 FileEffect = WriteFile | RemoveFile | MakeFolder | MoveFolder | RemoveFolder
 
 
-@dataclass
 class Plan:
-    """The effects of a batch, each with the changes that want it, in the order in which they came."""
+    """The effects of a batch, each with the changes that want it, in the order of their last computing."""
 
-    wanted: dict[Effect, set[UUID]] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.wanted: dict[Effect, set[UUID]] = {}
+        self._of_path: dict[tuple[str, str], Effect] = {}
 
     def add(self, change_id: UUID, effects: Iterable[Effect]) -> None:
-        """Add what one change wants."""
+        """Add what one change wants; of one file only what was computed last, from the newest rows, counts."""
         for effect in effects:
-            self.wanted.setdefault(effect, set()).add(change_id)
+            wanting = self.wanted.pop(effect, set())
+            if isinstance(effect, WriteFile | RemoveFile):
+                former = self._of_path.get((effect.folder, effect.path))
+                if former is not None:
+                    wanting |= self.wanted.pop(former, set())
+                self._of_path[effect.folder, effect.path] = effect
+            self.wanted[effect] = wanting | {change_id}
 
-    def of(self, *kinds: type) -> list[Effect]:
-        """The effects of some kinds."""
-        return [effect for effect in self.wanted if isinstance(effect, kinds)]
+    def of(self, kind: type[Kind]) -> list[Kind]:
+        """The effects of one kind."""
+        return [effect for effect in self.wanted if isinstance(effect, kind)]
+
+    def files(self) -> list[FileEffect]:
+        """The effects on files and folders."""
+        return [effect for effect in self.wanted if isinstance(effect, FileEffect)]
 
     def notes(self) -> dict[UUID, str]:
         """What each change leaves out, in words."""
         found: dict[UUID, str] = {}
-        for effect, changes in self.wanted.items():
-            if isinstance(effect, Note):
-                for change_id in changes:
-                    found[change_id] = "; ".join(filter(None, (found.get(change_id), effect.text)))
+        for note in self.of(Note):
+            for change_id in self.wanted[note]:
+                found[change_id] = "; ".join(filter(None, (found.get(change_id), note.text)))
         return found
 
     def keys(self) -> dict[UUID, list[str]]:
@@ -83,15 +95,23 @@ class Plan:
         return found
 
 
+def cleared_again(keys: Iterable[str]) -> list[Effect]:
+    """The effects that `Plan.keys` stands for."""
+    return [ClearCacheBelow(key[:-1]) if key.endswith("*") else ClearCache(key) for key in keys]
+
+
 class Applying:
     """One plan on its way to one node.
 
     Args:
         node: where to.
         tasks: (plugin, task) -> function, for effects that plugins run themselves.
-        reload_wanted: whether an earlier reload is still owed.
+        reload_owed: whether an earlier reload is still owed.
         note_reload: stores whether a reload is owed, before the first file changes and after the reload: a
             worker that dies in between leaves it owed.
+
+    Attributes:
+        failed: the changes that could not be applied, with the reasons.
     """
 
     def __init__(
@@ -99,138 +119,170 @@ class Applying:
         node: Node,
         plan: Plan,
         tasks: Mapping[tuple[str, str], Task],
-        reload_wanted: bool,
+        reload_owed: bool,
         note_reload: Callable[[bool], None],
     ) -> None:
         self._node = node
         self._plan = plan
         self._tasks = tasks
-        self._reload_wanted = reload_wanted
+        self._reload_owed = reload_owed
         self._note_reload = note_reload
         self.failed: dict[UUID, str] = {}
 
     def run(self) -> None:
-        """Apply everything; `failed` then holds the changes that could not be applied, with the reasons.
+        """Apply everything.
 
         Raises:
             SwitchUnavailable: the switch is away; files and cache files are done, the rest must be done again.
         """
         self._files()
-        self._cache()
+        self.clear_cache()
         self._gateways()
         self._reload()
-        for effect in self._plan.of(ReloadAcl, MessageWaiting, RunTask):
-            self._try(effect, self._command(effect))
+        switch = self._node.event_socket
+        for acl in self._plan.of(ReloadAcl):
+            self._try(acl, partial(commands.reload_acl, switch))
+        for lamp in self._plan.of(MessageWaiting):
+            self._try(lamp, partial(commands.message_waiting, switch, lamp.mailbox))
+        for task in filter(self._still_wanted, self._plan.of(RunTask)):
+            self._run_task(task)
 
-    def _try(self, effect: Effect, action: Callable[[], object]) -> object:
-        wanting = self._plan.wanted[effect] - self.failed.keys()
-        if not wanting:
-            return None
+    def clear_cache(self) -> None:
+        """Delete the cache entries, all at once; what other effects of their changes came to does not matter.
+
+        Raises:
+            SwitchUnavailable: the switch is away; cache files are deleted.
+        """
+        entries = self._plan.of(ClearCache)
+        try:
+            self._node.clear_cache(entry.key for entry in entries)
+        except SwitchUnavailable as error:
+            if self._away(error):
+                raise
+            self._fail({change for entry in entries for change in self._plan.wanted[entry]}, str(error))
+        except (SwitchError, OSError, ValueError):
+            # One of them may be at fault: its change fails, the others are cleared.
+            for entry in entries:
+                self._try(entry, partial(self._node.clear_cache, [entry.key]))
+        for below in self._plan.of(ClearCacheBelow):
+            self._try(below, partial(self._node.cache.delete_matching, below.prefix))
+
+    def _try(self, effect: Effect, action: Callable[[], Result]) -> Result | None:
+        """What an action returns; None if it failed, and with it the changes that want the effect."""
         try:
             return action()
-        except SwitchUnavailable:
-            raise
+        except SwitchUnavailable as error:
+            if self._away(error):
+                raise
+            self._fail(self._plan.wanted[effect], str(error))
         except (SwitchError, OSError, ValueError) as error:
-            self._fail(wanting, str(error))
-        except Exception as error:
-            # A plugin's own task: its fault is its change's fault, not the batch's.
-            log.exception("an effect of a plugin failed on node %s", self._node.name)
-            self._fail(wanting, f"{type(error).__name__}: {error}")
+            self._fail(self._plan.wanted[effect], str(error))
         return None
+
+    def _away(self, error: SwitchUnavailable) -> bool:
+        """Whether the switch answers nothing at all, rather than one command not in time."""
+        if isinstance(error, SwitchBarred):
+            return True
+        try:
+            commands.host_name(self._node.event_socket)
+        except SwitchError:
+            return True
+        return False
 
     def _fail(self, changes: Iterable[UUID], reason: str) -> None:
         for change_id in changes:
             self.failed.setdefault(change_id, reason)
 
+    def _still_wanted(self, effect: Effect) -> bool:
+        """Whether a change wants it that has not failed: a gateway without its new file must not be taken down."""
+        return not self._plan.wanted[effect] <= self.failed.keys()
+
     def _files(self) -> None:
-        owed_before = self._reload_wanted
+        owed_before = self._reload_owed
         changed = False
-        for effect in self._plan.of(*_FILE_EFFECTS):
-            assert isinstance(effect, _FILE_EFFECTS)
+        for effect in self._plan.files():
             root = self._node.folders.get(effect.folder)
             if root is None:
                 continue
             if effect.folder not in XML_FOLDERS:
                 self._try(effect, partial(_change_file, root, effect))
                 continue
-            if not self._reload_wanted:
-                self._reload_wanted = True
-                self._note_reload(True)
+            if not self._reload_owed:
+                self._owe_reload(True)
             changed |= bool(self._try(effect, partial(_change_file, root, effect)))
-        if self._reload_wanted and not changed and not owed_before:
-            self._reload_done()
-
-    def _cache(self) -> None:
-        entries = [effect for effect in self._plan.of(ClearCache) if isinstance(effect, ClearCache)]
-        try:
-            self._node.clear_cache(entry.key for entry in entries)
-        except ValueError:
-            # One of them cannot be a key: its change fails, the others are cleared.
-            for entry in entries:
-                self._try(entry, partial(self._node.clear_cache, [entry.key]))
-        except SwitchUnavailable:
-            raise
-        except (SwitchError, OSError) as error:
-            for entry in entries:
-                self._fail(self._plan.wanted[entry], str(error))
-        for below in self._plan.of(ClearCacheBelow):
-            assert isinstance(below, ClearCacheBelow)
-            self._try(below, partial(self._node.cache.delete_matching, below.prefix))
+        if self._reload_owed and not changed and not owed_before:
+            self._owe_reload(False)
 
     def _gateways(self) -> None:
-        for kill in self._plan.of(KillGateway):
-            assert isinstance(kill, KillGateway)
-            self._try(kill, partial(commands.kill_gateway, self._node.event_socket, kill.profile, kill.name))
-        for scan in self._plan.of(Rescan):
-            assert isinstance(scan, Rescan)
-            self._try(scan, partial(self._rescan, scan.profile))
-
-    def _rescan(self, profile: str) -> None:
-        commands.rescan(self._node.event_socket, profile)
-        if self._reload_wanted:
-            # A rescan reads all XML before it looks for gateways.
-            self._reload_done()
+        switch = self._node.event_socket
+        for kill in filter(self._still_wanted, self._plan.of(KillGateway)):
+            self._try(kill, partial(commands.kill_gateway, switch, kill.profile, kill.name))
+        for scan in filter(self._still_wanted, self._plan.of(Rescan)):
+            if self._try(scan, partial(_rescan, self._node, scan.profile)) and self._reload_owed:
+                # A rescan reads all XML before it looks for gateways.
+                self._owe_reload(False)
 
     def _reload(self) -> None:
-        if not self._reload_wanted:
+        if not self._reload_owed:
             return
         try:
             commands.reload_xml(self._node.event_socket)
-        except SwitchUnavailable:
-            raise
         except SwitchError as error:
-            for effect in self._plan.of(WriteFile, RemoveFile):
-                if isinstance(effect, WriteFile | RemoveFile) and effect.folder in XML_FOLDERS:
+            if isinstance(error, SwitchUnavailable) and self._away(error):
+                raise
+            for effect in self._plan.files():
+                if effect.folder in XML_FOLDERS:
                     self._fail(self._plan.wanted[effect], str(error))
             return
-        self._reload_done()
+        self._owe_reload(False)
 
-    def _reload_done(self) -> None:
-        self._reload_wanted = False
-        self._note_reload(False)
+    def _owe_reload(self, owed: bool) -> None:
+        self._reload_owed = owed
+        self._note_reload(owed)
 
-    def _command(self, effect: Effect) -> Callable[[], object]:
-        switch = self._node.event_socket
-        match effect:
-            case ReloadAcl():
-                return partial(commands.reload_acl, switch)
-            case MessageWaiting():
-                return partial(commands.message_waiting, switch, effect.mailbox)
-            case RunTask():
-                return partial(self._tasks[effect.plugin, effect.task], **effect.as_dict())
-        raise TypeError(f"{type(effect).__name__} is no command")
+    def _run_task(self, effect: RunTask) -> None:
+        try:
+            self._tasks[effect.plugin, effect.task](**effect.as_dict())
+        except Exception as error:
+            # A plugin's own task may raise anything: its fault is its change's fault, not the batch's.
+            log.exception("a task of plugin %s failed on node %s", effect.plugin, self._node.name)
+            self._fail(self._plan.wanted[effect], f"{type(error).__name__}: {error}")
+
+
+def _rescan(node: Node, profile: str) -> bool:
+    commands.rescan(node.event_socket, profile)
+    return True
 
 
 def _change_file(root: Path, effect: FileEffect) -> bool:
-    """Whether anything changed."""
-    match effect:
-        case WriteFile():
-            return files.write_file(root, effect.path, effect.text)
-        case RemoveFile():
-            return files.remove_file(root, effect.path)
-        case MakeFolder():
-            return files.make_folder(root, effect.path)
-        case MoveFolder():
-            return files.move_folder(root, effect.old, effect.new)
-        case RemoveFolder():
-            return files.remove_folder(root, effect.path)
+    """Whether anything changed.
+
+    Raises:
+        ValueError: the path leaves the folder, or the text is no XML where it must be.
+        OSError: the file system does not let us; named by the folder's purpose, not by its place.
+    """
+    try:
+        match effect:
+            case WriteFile():
+                if effect.folder in XML_FOLDERS:
+                    _check_xml(effect)
+                return files.write_file(root, effect.path, effect.text)
+            case RemoveFile():
+                return files.remove_file(root, effect.path)
+            case MakeFolder():
+                return files.make_folder(root, effect.path)
+            case MoveFolder():
+                return files.move_folder(root, effect.old, effect.new)
+            case RemoveFolder():
+                return files.remove_folder(root, effect.path)
+    except OSError as error:
+        path = effect.new if isinstance(effect, MoveFolder) else effect.path
+        raise OSError(f"{effect.folder}/{path}: {error.strerror}") from error
+
+
+def _check_xml(effect: WriteFile) -> None:
+    """One file that does not parse would keep the switch from reading any other, so it is never written."""
+    try:
+        expat.ParserCreate().Parse(effect.text.encode(), True)
+    except expat.ExpatError as error:
+        raise ValueError(f"{effect.folder}/{effect.path}: not written, it is no XML: {error}") from None

@@ -2,6 +2,8 @@
 
 It is the worker's only job. A wake-up names the node and nothing else, so that a burst of changes is one drain, a
 lost job costs only the relay's next look, and no order of jobs can bring an old value back.
+
+It may be cut off between any two lines: what is not marked is done again, and all effects may be done twice.
 """
 
 from __future__ import annotations
@@ -10,16 +12,15 @@ import logging
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 from uuid import UUID
 
 import orjson
 
-from pbxapi.changes.apply import Applying, Plan, Task
+from pbxapi.changes.apply import Applying, Plan, Task, cleared_again
 from pbxapi.changes.nodes import folder_names, read_node
 from pbxapi.config import Config
-from pbxapi.data.database import UNAVAILABLE, Database, Row, Session
-from pbxapi.errors import SwitchError, SwitchUnavailable
+from pbxapi.data.database import UNAVAILABLE, Database, DatabaseError, Row, Session
+from pbxapi.errors import SwitchBarred, SwitchError, SwitchUnavailable
 from pbxapi.plugin import Change, Effect, Note, Refresh
 from pbxapi.plugin.loader import Registry
 from pbxapi.switch.event_socket import EventSocket
@@ -29,18 +30,24 @@ log = logging.getLogger(__name__)
 
 BATCH = 500
 SECONDS = 20.0
-"""A drain ends after this, so that RQ sees a living worker; the relay wakes the next one."""
+"""A drain begins nothing new after this, so that RQ sees a living worker; the relay wakes the next one."""
 
 SETTLE_SECONDS = 2.0
 """The switch's Lua may have read the old row just before the commit and write its cache entry just after our
 delete, where it would stay for ever. So entries are deleted again this much later."""
 
-_LOCK = "select pg_try_advisory_lock(hashtextextended(%(name)s, 7063)) as locked"
-_UNLOCK = "select pg_advisory_unlock(hashtextextended(%(name)s, 7063))"
+PAUSE_MOST = 300.0
+"""Seconds between two attempts at most; they begin at one second and double."""
+
+_AWAY_MOST = 10.0
+
+# Held by a transaction, so that it goes with it however the drain ends; between its two statements the transaction
+# holds nothing else, no snapshot either.
+_NO_TIMEOUT = "set local idle_in_transaction_session_timeout = 0"
+_LOCK = "select pg_try_advisory_xact_lock(hashtextextended(%(name)s, 7063)) as locked"
 
 _TAKE = """
-select c.change_id, c.resource, c.action, c.record_uuid, c.domain_uuid, c.domain_name, c.old, c.changed,
-       n.attempts
+select c.change_id, c.resource, c.action, c.record_uuid, c.domain_uuid, c.domain_name, c.old, c.changed
   from pbxapi.change_node as n
   join pbxapi.change as c using (change_id)
  where n.node = %(node)s and n.state = 'pending'
@@ -49,23 +56,21 @@ select c.change_id, c.resource, c.action, c.record_uuid, c.domain_uuid, c.domain
  limit %(most)s
 """
 
-_APPLIED = """
+_MARK = """
 update pbxapi.change_node as n
-   set state = 'applied', applied_at = clock_timestamp(), error = done.note,
-       settle_keys = done.keys,
-       settle_at = case when done.keys is null then null
-                        else clock_timestamp() + make_interval(secs => %(seconds)s) end
-  from jsonb_to_recordset(%(done)s::jsonb) as done(change_id uuid, keys text[], note text)
+   set state = case when done.error is null then 'applied'
+                    when n.attempts + 1 >= %(most)s then 'failed'
+                    else 'pending' end,
+       attempts = n.attempts + case when done.error is null then 0 else 1 end,
+       due_at = case when done.error is null then n.due_at
+                     else clock_timestamp() + make_interval(secs => least(2.0 ^ n.attempts, %(pause)s)) end,
+       applied_at = case when done.error is null then clock_timestamp() end,
+       error = coalesce(done.error, done.note),
+       settle_keys = coalesce(done.keys, n.settle_keys),
+       settle_at = case when done.keys is null then n.settle_at
+                        else clock_timestamp() + make_interval(secs => %(settle)s) end
+  from jsonb_to_recordset(%(done)s::jsonb) as done(change_id uuid, error text, keys text[], note text)
  where n.change_id = done.change_id and n.node = %(node)s
-"""
-
-_FAILED = """
-update pbxapi.change_node
-   set attempts = attempts + 1,
-       error = %(error)s,
-       state = case when attempts + 1 >= %(most)s then 'failed' else 'pending' end,
-       due_at = clock_timestamp() + make_interval(secs => %(pause)s)
- where change_id = %(change_id)s and node = %(node)s
 """
 
 _WAITING = """
@@ -75,25 +80,23 @@ update pbxapi.change_node set error = %(error)s
 
 _NODE = "select hostname, reload_wanted, attempts from pbxapi.node where name = %(node)s"
 
-_OWE = "update pbxapi.node set reload_wanted = %(wanted)s where name = %(node)s"
+_OWE = "update pbxapi.node set reload_wanted = %(owed)s where name = %(node)s"
 
 _AWAY = """
 update pbxapi.node
    set attempts = attempts + 1, error = %(error)s,
-       retry_at = clock_timestamp() + make_interval(secs => %(pause)s)
+       retry_at = clock_timestamp() + make_interval(secs => least(0.5 * 2.0 ^ least(attempts, 10), %(most)s))
  where name = %(node)s
 """
 
 _BACK = "update pbxapi.node set attempts = 0, error = null, retry_at = null where name = %(node)s and attempts > 0"
 
 _SETTLE = """
-with due as (
-  select change_id, node, settle_keys from pbxapi.change_node
-   where node = %(node)s and settle_at <= clock_timestamp()
-   order by settle_at
-   limit %(most)s
-)
-select change_id, settle_keys from due
+select change_id, settle_keys
+  from pbxapi.change_node
+ where node = %(node)s and settle_at <= clock_timestamp()
+ order by settle_at
+ limit %(most)s
 """
 
 _SETTLED = """
@@ -134,65 +137,65 @@ class NodeDrain:
     def run(self) -> int:
         """Apply what is pending, then settle what is due; how many changes were looked at.
 
-        Only one drain of a node runs at a time, whatever process it is in.
+        Only one drain of a node runs at a time, whatever process it is in; a node that is not known has none.
         """
         seen = 0
-        with self._alone() as alone:
-            if not alone:
+        with self._alone() as alone, self._database.reading() as session:
+            known = session.row(_NODE, node=self._name) if alone else None
+            if known is None:
                 return 0
+            node = read_node(self._config, session, self._name, self._event_socket, known["hostname"])
             end = time.monotonic() + SECONDS
-            with self._database.reading() as session:
-                node = read_node(self._config, session, self._name, self._event_socket)
-                try:
-                    while time.monotonic() < end and (batch := self._take(session)):
-                        seen += len(batch)
-                        self._apply(session, node, batch)
-                    self._settle(session, node)
-                    session.run(_BACK, node=self._name)
-                except SwitchUnavailable as error:
-                    self._note_away(session, str(error))
+            try:
+                while time.monotonic() < end and (batch := self._take(session)):
+                    seen += self._apply(session, node, batch, end)
+                self._settle(session, node)
+                session.run(_BACK, node=self._name)
+            except SwitchError as error:
+                log.warning("node %s: %s", self._name, error)
+                session.run(_AWAY, node=self._name, error=_storable(str(error)), most=_AWAY_MOST)
         return seen
 
     @contextmanager
     def _alone(self) -> Iterator[bool]:
-        name = f"drain:{self._name}"
-        with self._database.lend() as connection:
-            locked = connection.execute(_LOCK, {"name": name}).fetchone()
-            alone = bool(locked and locked["locked"])
-            try:
-                yield alone
-            finally:
-                if alone and not connection.closed:
-                    connection.execute(_UNLOCK, {"name": name})
+        with self._database.lend() as connection, connection.transaction():
+            connection.execute(_NO_TIMEOUT)
+            locked = connection.execute(_LOCK, {"name": f"drain:{self._name}"}).fetchone()
+            yield bool(locked and locked["locked"])
 
     def _take(self, session: Session) -> list[Row]:
         return session.rows(_TAKE, node=self._name, most=BATCH)
 
-    def _apply(self, session: Session, node: Node, batch: list[Row]) -> None:
-        known = session.row(_NODE, node=self._name) or {"hostname": None, "reload_wanted": False}
-        hostname = self._hostname(node, known["hostname"])
+    def _apply(self, session: Session, node: Node, batch: list[Row], end: float) -> int:
+        """Apply a batch, or as much of it as can be computed in time; how many changes."""
+        hostname = node.hostname
         plan = Plan()
         failed: dict[UUID, str] = {}
+        changes: list[UUID] = []
         for row in batch:
+            if changes and time.monotonic() >= end:
+                break
+            changes.append(row["change_id"])
             self._plan_change(plan, failed, session, row, node, hostname)
-        applying = Applying(node, plan, self._tasks, known["reload_wanted"], self._owe(session))
+        applying = self._applying(session, node, plan)
         try:
             applying.run()
-        except SwitchUnavailable as error:
-            changes = [row["change_id"] for row in batch]
-            session.run(_WAITING, node=self._name, changes=changes, error=str(error))
+        except SwitchBarred as error:
+            self._mark(session, changes, plan, {**dict.fromkeys(changes, str(error)), **applying.failed, **failed})
             raise
-        self._mark(session, batch, plan, {**applying.failed, **failed})
+        except SwitchUnavailable as error:
+            session.run(_WAITING, node=self._name, changes=changes, error=_storable(str(error)))
+            raise
+        self._mark(session, changes, plan, {**applying.failed, **failed})
+        return len(changes)
 
-    def _hostname(self, node: Node, remembered: str | None) -> str:
-        try:
-            return node.hostname
-        except SwitchError:
-            # The switch is away: its files can be put right all the same, under the name that it last said.
-            if remembered is None:
-                raise
-            node.__dict__["hostname"] = remembered
-            return remembered
+    def _applying(self, session: Session, node: Node, plan: Plan) -> Applying:
+        known = session.row(_NODE, node=self._name)
+
+        def note_reload(owed: bool) -> None:
+            session.run(_OWE, node=self._name, owed=owed)
+
+        return Applying(node, plan, self._tasks, bool(known and known["reload_wanted"]), note_reload)
 
     def _plan_change(
         self, plan: Plan, failed: dict[UUID, str], session: Session, row: Row, node: Node, hostname: str
@@ -204,10 +207,10 @@ class NodeDrain:
         for record in waiting:
             try:
                 effects = self._effects(session, row, record, node, hostname, own=record is own)
-            except SwitchUnavailable:
-                raise
             except Exception as error:
                 # Whatever a plugin's effects function raises is its change's fault, not the batch's.
+                if isinstance(error, DatabaseError) and session.lost:
+                    raise
                 log.exception("the effects of change %s cannot be computed", change_id)
                 failed.setdefault(change_id, f"{type(error).__name__}: {error}")
                 continue
@@ -241,50 +244,46 @@ class NodeDrain:
         )
         return list(resource.declaration.effects(change))
 
-    def _owe(self, session: Session) -> Any:
-        def note(wanted: bool) -> None:
-            session.run(_OWE, node=self._name, wanted=wanted)
-
-        return note
-
-    def _mark(self, session: Session, batch: list[Row], plan: Plan, failed: Mapping[UUID, str]) -> None:
+    def _mark(self, session: Session, changes: list[UUID], plan: Plan, failed: Mapping[UUID, str]) -> None:
+        """Store what became of changes. Keys that were deleted are deleted again whatever became of the rest."""
         keys, notes = plan.keys(), plan.notes()
-        done = [
-            {
-                "change_id": row["change_id"],
-                "keys": keys.get(row["change_id"]),
-                "note": notes.get(row["change_id"], "")[:2000] or None,
-            }
-            for row in batch
-            if row["change_id"] not in failed
-        ]
-        session.run(_APPLIED, node=self._name, done=orjson.dumps(done).decode(), seconds=SETTLE_SECONDS)
-        attempts = {row["change_id"]: row["attempts"] for row in batch}
         for change_id, reason in failed.items():
             log.warning("change %s cannot be applied on node %s: %s", change_id, self._name, reason)
-            session.run(
-                _FAILED,
-                node=self._name,
-                change_id=change_id,
-                error=reason[:2000],
-                most=self._config.changes_attempts,
-                pause=min(2.0 ** attempts[change_id], 300.0),
-            )
+        done = [
+            {
+                "change_id": change_id,
+                "error": _storable(failed[change_id]) if change_id in failed else None,
+                "keys": [key for key in keys.get(change_id, ()) if key == _storable(key)] or None,
+                "note": _storable(notes.get(change_id, "")) or None,
+            }
+            for change_id in changes
+        ]
+        session.run(
+            _MARK,
+            node=self._name,
+            done=orjson.dumps(done).decode(),
+            most=self._config.changes_attempts,
+            pause=PAUSE_MOST,
+            settle=SETTLE_SECONDS,
+        )
 
     def _settle(self, session: Session, node: Node) -> None:
+        """Delete keys again. A change whose keys cannot be deleted now is applied once more, and so has a face."""
         while due := session.rows(_SETTLE, node=self._name, most=BATCH):
-            keys = dict.fromkeys(key for row in due for key in row["settle_keys"])
-            node.clear_cache(key for key in keys if not key.endswith("*"))
-            for key in keys:
-                if key.endswith("*"):
-                    node.cache.delete_matching(key.removesuffix("*"))
-            session.run(_SETTLED, node=self._name, changes=[row["change_id"] for row in due])
+            plan = Plan()
+            for row in due:
+                plan.add(row["change_id"], cleared_again(row["settle_keys"]))
+            applying = self._applying(session, node, plan)
+            applying.clear_cache()
+            changes = [row["change_id"] for row in due]
+            session.run(_SETTLED, node=self._name, changes=[c for c in changes if c not in applying.failed])
+            if applying.failed:
+                self._mark(session, list(applying.failed), plan, applying.failed)
 
-    def _note_away(self, session: Session, reason: str) -> None:
-        known = session.row(_NODE, node=self._name)
-        attempts = known["attempts"] if known else 0
-        log.warning("node %s: %s", self._name, reason)
-        session.run(_AWAY, node=self._name, error=reason, pause=min(0.5 * 2.0 ** min(attempts, 10), 10.0))
+
+def _storable(text: str) -> str:
+    """Text that PostgreSQL can store, in JSON too, whatever an exception or a plugin put in."""
+    return text.replace("\0", "\ufffd").encode(errors="replace").decode()[:2000]
 
 
 _drains: dict[str, NodeDrain] = {}

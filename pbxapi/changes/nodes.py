@@ -48,10 +48,15 @@ update pbxapi.node
 """
 
 
-def read_node(config: Config, session: Session, name: str, event_socket: EventSocket) -> Node:
+def read_node(
+    config: Config, session: Session, name: str, event_socket: EventSocket, last_hostname: str | None
+) -> Node:
     """What the settings of this moment make of a node: its cache and its folders.
 
     The environment wins over FusionPBX's configuration file, and that over the default settings.
+
+    Args:
+        last_hostname: what the switch last said its host name was; None where it never has.
     """
     settings = read_settings(session, None, [*_FOLDER_SETTINGS.values(), "cache/method", "cache/location"])
     given: dict[Folder, Path | None] = {
@@ -72,7 +77,7 @@ def read_node(config: Config, session: Session, name: str, event_socket: EventSo
     if method not in ("file", "memcache"):
         log.warning("the setting cache/method is %r: taken for file", method)
         method = "file"
-    return Node(name, event_socket, Cache(method, event_socket, location), folders)
+    return Node(name, event_socket, Cache(method, event_socket, location), folders, last_hostname)
 
 
 def _absolute(text: str) -> Path | None:

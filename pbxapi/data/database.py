@@ -37,9 +37,12 @@ UNAVAILABLE = (
 _BROKEN = (psycopg.OperationalError, psycopg.InterfaceError)
 
 
+# The server's own keepalives, which by default begin after two hours: until then it would keep the locks of a host
+# that lost its power.
 _OPTIONS = (
     "-c statement_timeout={statement_ms} -c lock_timeout=2000 "
-    "-c idle_in_transaction_session_timeout=10000 -c timezone=UTC"
+    "-c idle_in_transaction_session_timeout=10000 -c timezone=UTC "
+    "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
 )
 
 
@@ -81,6 +84,11 @@ class Session:
             cursor.itersize = 500
             cursor.execute(text, parameters)
             yield from cursor
+
+    @property
+    def lost(self) -> bool:
+        """Whether its connection is gone: no further statement can succeed."""
+        return self._connection is not None and self._connection.closed
 
     def rest(self) -> None:
         """Give the connection of a session for reads back until its next statement.
