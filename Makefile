@@ -44,12 +44,12 @@ fail = { echo "pbxapi: $(1)" >&2; exit 1; }
 
 .venv/for-run: pyproject.toml uv.lock
 	@$(MAKE) --no-print-directory -s .uv/checked
-	$(sync) --no-default-groups --extra sandbox --inexact
+	@$(sync) --no-default-groups --extra sandbox --inexact
 	@touch $@
 
 .venv/for-test: pyproject.toml uv.lock
 	@$(MAKE) --no-print-directory -s .uv/checked
-	$(sync)
+	@$(sync)
 	@touch $@ .venv/for-run
 
 .PHONY: .uv/checked
@@ -63,4 +63,4 @@ fail = { echo "pbxapi: $(1)" >&2; exit 1; }
 	@$(uv) --version >/dev/null 2>&1 || { \
 	  rm -rf .uv && $(PYTHON) -m venv .uv >/dev/null 2>&1 \
 	    || { rm -rf .uv; echo "pbxapi: $(PYTHON) -m venv does not work (Debian: apt install python3-venv)" >&2; exit 1; }; \
-	  echo 'installing uv'; .uv/bin/pip install --quiet --disable-pip-version-check 'uv>=0.9'; }
+	  echo 'installing uv' >&2; .uv/bin/pip install --quiet --disable-pip-version-check 'uv>=0.8.4'; }

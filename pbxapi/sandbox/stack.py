@@ -36,6 +36,9 @@ FOLDERS = ("extensions", "sip_profiles", "dialplan", "voicemail", "recordings", 
 STOP_SECONDS = 10.0
 """What a part may take to end in order."""
 
+PORT_PATIENCE = 3.0
+"""Seconds in which the port of a last run may still come free."""
+
 _LOOK = 0.2
 _KEY = re.compile(r"[!-~]{1,256}")
 
@@ -131,7 +134,9 @@ class Sandbox:
 
     def __init__(self, folder: Path, *, port: int, key: str | None = None) -> None:
         if key is not None and not _KEY.fullmatch(key):
-            raise ConfigError("--key", "must be up to 256 printable ASCII characters without blanks")
+            raise ConfigError(
+                "--key (PBXAPI_SANDBOX_KEY)", "must be up to 256 printable ASCII characters without blanks"
+            )
         self._folder = folder.absolute()
         self._port = port
         self._key = key
@@ -156,15 +161,22 @@ class Sandbox:
                         part.start()
 
     def _claim(self, stack: ExitStack) -> int:
-        """Make the folder ours and find the port."""
+        """Find the port, and make the folder ours; a last run that is just ending is waited for."""
+        deadline = time.monotonic() + PORT_PATIENCE
+        while True:
+            try:
+                self._port = claim_port(self._port or None)
+                break
+            except ServerError as error:
+                if time.monotonic() > deadline:
+                    raise ServerError(f"{error} (choose another with --port, or with PORT=... for make)") from None
+                time.sleep(_LOOK)
         try:
             for folder in (self._folder, self._folder / "log", *self._folders.values()):
                 folder.mkdir(parents=True, exist_ok=True)
-            lock = stack.enter_context(held(self._folder))
+            return stack.enter_context(held(self._folder))
         except OSError as error:
             raise ServerError(f"{self._folder} cannot be used: {error.strerror}") from None
-        self._port = claim_port(self._port or None)
-        return lock
 
     def _start(self, stack: ExitStack, lock: int) -> tuple[dict[str, Part], Config, SwitchSimulator]:
         _note(f"starting in {self._folder}")
