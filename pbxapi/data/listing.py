@@ -14,6 +14,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 import orjson
+import psycopg
 
 from pbxapi.data.database import Row, Session
 from pbxapi.data.statements import Statement
@@ -59,7 +60,7 @@ class Request:
         filters: column -> the text it must equal.
         limit: rows at most.
         offset: rows to skip; unused with a cursor.
-        after: the place after which to go on, or None.
+        cursor: where to go on, from the page before; empty to start.
     """
 
     sort: str
@@ -67,7 +68,7 @@ class Request:
     offset: int = 0
     search: str | None = None
     filters: Mapping[str, str] = field(default_factory=dict)
-    after: tuple[str, UUID] | None = None
+    cursor: str = ""
 
 
 def like(text: str) -> str:
@@ -76,12 +77,15 @@ def like(text: str) -> str:
     return f"%{escaped}%"
 
 
-def encode_cursor(sort: str, after: str, uuid: UUID) -> str:
+_NO_CURSOR = "is no cursor of this list"
+
+
+def encode_cursor(sort: str, after: str | None, uuid: UUID) -> str:
     """An opaque token for the place after a row."""
     return base64.urlsafe_b64encode(orjson.dumps([sort, after, uuid])).decode().rstrip("=")
 
 
-def decode_cursor(token: str, sort: str) -> tuple[str, UUID]:
+def decode_cursor(token: str, sort: str) -> tuple[str | None, UUID]:
     """The place that a token names.
 
     Raises:
@@ -89,10 +93,12 @@ def decode_cursor(token: str, sort: str) -> tuple[str, UUID]:
     """
     try:
         made_for, after, uuid = orjson.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
-        place = str(after), UUID(uuid)
+        place = after, UUID(uuid)
     except (binascii.Error, ValueError, TypeError, AttributeError):
-        raise ValueError("is no cursor of this list") from None
-    if made_for != sort or "\0" in place[0]:
+        raise ValueError(_NO_CURSOR) from None
+    if not isinstance(after, str | None) or "\0" in (after or ""):
+        raise ValueError(_NO_CURSOR)
+    if made_for != sort:
         raise ValueError("was made for another sort order")
     return place
 
@@ -134,12 +140,22 @@ class Listing:
     def rows_after(
         self, session: Session, request: Request, parameters: Mapping[str, Any]
     ) -> tuple[list[Row], str | None]:
-        """One page after a place, and the cursor of the next one (None at the end); costs the same anywhere."""
+        """The page that a cursor names, and the cursor of the next one (None at the end); costs the same anywhere.
+
+        Raises:
+            ValueError: the cursor is none of this list, or was made for another order.
+        """
         values = self._values(request, parameters)
         values["_limit"] = request.limit + 1
-        if request.after:
-            values["_after"], values["_after_id"] = request.after
-        rows = session.rows(self._text("after" if request.after else "first", request), **values)
+        if request.cursor:
+            values["_after"], values["_after_id"] = decode_cursor(request.cursor, request.sort)
+        try:
+            rows = session.rows(self._text("after" if request.cursor else "first", request), **values)
+        except psycopg.DataError:
+            if not request.cursor:
+                raise
+            # It holds what the column that it is sorted by never could.
+            raise ValueError(_NO_CURSOR) from None
         last = None
         if len(rows) > request.limit:
             rows.pop()

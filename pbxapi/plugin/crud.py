@@ -10,7 +10,7 @@ from marshmallow import ValidationError
 
 from pbxapi.data.audit import redact
 from pbxapi.data.database import Session
-from pbxapi.data.listing import Listing, Request, decode_cursor
+from pbxapi.data.listing import Listing, Request
 from pbxapi.errors import invalid, not_found
 from pbxapi.plugin.call import Answer, Call
 from pbxapi.plugin.fields import Record, blank
@@ -66,14 +66,8 @@ def list_records(call: Call) -> Answer:
     exact = arguments.pop("count", None) == "exact"
     search = arguments.pop("search", None) or None
     filters = {n: _filter(shown.schema, n, arguments.pop(n)) for n in declaration.filters if n in arguments}
-    after = None
-    if cursor:
-        try:
-            after = decode_cursor(cursor, sort)
-        except ValueError as error:
-            raise invalid(f"cursor {error}", "cursor") from None
     offset = (page - 1) * per_page
-    request = Request(sort, per_page, min(offset, 2**62), search, filters, after)
+    request = Request(sort, per_page, min(offset, 2**62), search, filters, cursor or "")
     parameters = {name: arguments.get(name) for name in shown.query_names}
     parameters = {**parameters, **call.caller.parameters}
     if call.uuid is not None:
@@ -82,7 +76,10 @@ def list_records(call: Call) -> Answer:
     if cursor is None:
         rows = listing.rows(call.session, request, parameters)
     else:
-        rows, pagination["next_cursor"] = listing.rows_after(call.session, request, parameters)
+        try:
+            rows, pagination["next_cursor"] = listing.rows_after(call.session, request, parameters)
+        except ValueError as error:
+            raise invalid(f"cursor {error}", "cursor") from None
         del pagination["page"]
     most = None if exact else declaration.count_most
     total, estimated = _total(call.session, listing, request, parameters, most)

@@ -129,6 +129,8 @@ class LoadedRows:
         own: dict[str, fields.Field[Any]] = {
             name: Text() for name in (*_LIST_PARAMETERS, *self.declaration.filters)
         }
+        # A cursor carries the value that it is sorted by, and that may be a long description.
+        own["cursor"] = Text(max=16_384)
         base = self.declaration.query or Record
         return base.from_dict(own, name=f"{self.declaration.statement}Query")()
 
