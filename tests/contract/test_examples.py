@@ -18,6 +18,7 @@ from pbxapi.testing import API_KEY, Family, Reply
 
 HERE = Path(__file__).parent
 ENDPOINTS = json.loads((HERE / "endpoints.json").read_text())
+NOT_YET = json.loads((HERE / "not_yet.json").read_text())
 FAMILIES: tuple[Family, ...] = ("php", "clean")
 
 SHAPES = {
@@ -30,10 +31,11 @@ ENVELOPE = ("data", "message", "warnings", "pagination", "error")
 
 def read_examples() -> Iterator[Any]:
     for path in sorted((HERE / "examples").glob("*.json")):
+        marks = [pytest.mark.skip(reason=f"{path.stem} is not there yet")] * (path.stem in NOT_YET)
         for name, example in json.loads(path.read_text()).items():
             steps = example if isinstance(example, list) else example["steps"]
             families = FAMILIES if isinstance(example, list) else (example["only"],)
-            yield pytest.param(path.stem, families, steps, id=f"{path.stem}: {name}")
+            yield pytest.param(path.stem, families, steps, id=f"{path.stem}: {name}", marks=marks)
 
 
 class Play:
@@ -199,3 +201,26 @@ def test_an_example_of_the_contract_holds(
 def test_the_judge_can_say_no(expected: Any, found: Any) -> None:
     with pytest.raises(AssertionError):
         Play(None, "php", "").check(expected, found, "data")
+
+
+def test_every_error_code_of_the_contract_has_an_example() -> None:
+    codes = {
+        "UNAUTHORIZED": 401,
+        "MISSING_DOMAIN": 400,
+        "INVALID_DOMAIN": 400,
+        "VALIDATION_ERROR": 400,
+        "DUPLICATE_ERROR": 409,
+        "NOT_FOUND": 404,
+        "FORBIDDEN": 403,
+        "METHOD_NOT_ALLOWED": 405,
+        "NOT_IMPLEMENTED": 501,
+        "CONFIG_ERROR": 500,
+        "MISSING_UUID": 400,
+    }
+    told = set()
+    for example in read_examples():
+        for step in example.values[2]:
+            answer = step.get("answer", {})
+            if isinstance(answer.get("error"), dict):
+                told.add((answer["error"]["code"], answer["status"]))
+    assert set(codes.items()) <= told
