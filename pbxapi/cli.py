@@ -276,6 +276,7 @@ def list_nodes() -> None:
 def forget_node(name: str, force: bool) -> None:
     """Drop a node that is gone for good, with all that waits for it."""
     from pbxapi.changes import journal
+    from pbxapi.data import change
 
     with _database(_config()) as database, database.writing() as session:
         node = next((row for row in journal.list_nodes(session) if row["name"] == name), None)
@@ -283,7 +284,7 @@ def forget_node(name: str, force: bool) -> None:
             raise click.ClickException(f"there is no node {name}")
         if node["up"] and not force:
             raise click.ClickException(f"the worker of {name} is running: stop it first, or give --force")
-        journal.forget_node(session, name)
+        change.forget_node(session, name)
     click.echo(f"forgotten: {name}")
 
 

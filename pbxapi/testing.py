@@ -272,7 +272,7 @@ def make_pbx(database_url: str, root: Path, **settings: Any) -> Pbx:
         }
     )
     database = Database(config.database_url, name="pbxapi-test")
-    with database.reading() as session:
+    with database.writing() as session:
         register(session, NODE)
         session.run("update pbxapi.node set seen_at = now() + interval '1 day'")
     socket = EventSocket(switch.host, switch.port, switch.password)

@@ -1,4 +1,4 @@
-"""Changes and nodes as the operator sees them: list, show, try again, forget."""
+"""Changes and nodes as the operator sees them: list, show, try again."""
 
 from __future__ import annotations
 
@@ -63,10 +63,6 @@ select node.name, coalesce(node.hostname, '') as hostname, coalesce(node.switchn
  order by node.name
 """
 
-_FORGET_CHANGES = "delete from pbxapi.change_node where node = %(name)s"
-
-_FORGET = "delete from pbxapi.node where name = %(name)s"
-
 
 def list_changes(session: Session, state: str | None, most: int) -> list[Row]:
     """The newest changes of all domains.
@@ -100,12 +96,3 @@ def retry_changes(session: Session, changes: Sequence[UUID] | None) -> int:
 def list_nodes(session: Session) -> list[Row]:
     """The nodes: name, hostname, switchname, seen_at, up, pending, failed, error."""
     return session.rows(_NODES)
-
-
-def forget_node(session: Session, name: str) -> bool:
-    """Drop a node with all that still waits for it; whether it was known.
-
-    A worker that still serves it makes it known again at its next start only.
-    """
-    session.run(_FORGET_CHANGES, name=name)
-    return session.run(_FORGET, name=name) > 0

@@ -140,6 +140,9 @@ class Answerer(threading.Thread):
             except RedisError as error:
                 log.warning("no live answers for now, Redis: %s", type(error).__name__)
                 self._stop_wanted.wait(1.0)
+            except (KeyError, TypeError, ValueError):
+                # Others may write to this Redis too.
+                log.exception("what stood among the questions is none")
 
     def _answer(self, message: Mapping[str, Any]) -> None:
         answer: dict[str, Any] = {"node": self._node}

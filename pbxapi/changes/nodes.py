@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import cast
 
 from pbxapi.config import Config
+from pbxapi.data.change import add_node
 from pbxapi.data.database import Database, DatabaseError, Session
 from pbxapi.data.settings import read_settings
 from pbxapi.errors import SwitchError
@@ -33,11 +34,6 @@ _FOLDER_SETTINGS: Mapping[Folder, str] = {
     "voicemail": "switch/voicemail",
     "recordings": "switch/recordings",
 }
-
-_REGISTER = """
-insert into pbxapi.node (name, seen_at) values (%(name)s, clock_timestamp())
-on conflict (name) do update set seen_at = excluded.seen_at
-"""
 
 _SEEN = """
 update pbxapi.node
@@ -87,8 +83,9 @@ def _absolute(text: str) -> Path | None:
 
 
 def register(session: Session, name: str) -> None:
-    """Make a node known; changes are noted for it from now on."""
-    session.run(_REGISTER, name=name)
+    """Make a node known, in the session's transaction; changes are noted for it from now on."""
+    if add_node(session, name):
+        log.warning("node %s is new: `pbxapi reconcile --fix` there puts right what older changes left", name)
 
 
 class Heartbeat(threading.Thread):
@@ -121,7 +118,11 @@ class Heartbeat(threading.Thread):
             log.info("node %s: the switch does not say its name: %s", self._name, error)
         try:
             with self._database.reading() as session:
-                session.run(_SEEN, name=self._name, **names)
+                known = session.run(_SEEN, name=self._name, **names)
+            if not known:
+                # Somebody forgot it, but here it is.
+                with self._database.writing() as session:
+                    register(session, self._name)
         except DatabaseError as error:
             log.warning("node %s: no heartbeat, PostgreSQL: %s", self._name, type(error).__name__)
 

@@ -33,21 +33,6 @@ select node.name
  order by node.name
 """
 
-# A node that registered while a write was under way, or the first node of all: what it missed becomes its own.
-_ADOPT = """
-insert into pbxapi.change_node (change_id, node)
-select change.change_id, node.name
-  from pbxapi.change
-  join pbxapi.node on node.registered_at < change.created_at + interval '1 minute'
-                   or not exists (select from pbxapi.change_node as any_node
-                                   where any_node.change_id = change.change_id)
- where change.created_at > node.registered_at - interval '30 days'
-   and node.registered_at > clock_timestamp() - interval '10 minutes'
-   and not exists (select from pbxapi.change_node as own
-                    where own.change_id = change.change_id and own.node = node.name)
-on conflict do nothing
-"""
-
 
 class Relay(threading.Thread):
     """Runs until stopped. Any number may run: a node's queue never holds more than one wake-up."""
@@ -75,12 +60,9 @@ class Relay(threading.Thread):
     def _listen(self) -> None:
         with self._database.dedicated() as connection:
             connection.execute(f"listen {CHANNEL}")
-            adopt_at = prune_at = 0.0
+            prune_at = 0.0
             while not self._stop_wanted.is_set():
                 with self._database.reading() as session:
-                    if time.monotonic() >= adopt_at:
-                        session.run(_ADOPT)
-                        adopt_at = time.monotonic() + POLL
                     self._hand_over(session)
                     if time.monotonic() >= prune_at:
                         prune_changes(session, self._keep_days)

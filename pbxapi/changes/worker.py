@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from redis import Redis
@@ -29,8 +32,14 @@ log = logging.getLogger(__name__)
 _RETRY = 1.0
 
 
+class ThreadEnded(Exception):
+    """A part of the worker that runs beside the drains fell over something unforeseen; the log says over what."""
+
+
 class DrainWorker(SimpleWorker):
     """Runs drains in its own process: forking for each would cost more than the drain."""
+
+    max_connection_wait_time = 2.0  # by default it looks for a lost Redis once a minute in the end
 
     def __init__(self, queue: Queue, stopping: threading.Event, redis: Redis) -> None:
         super().__init__(
@@ -46,7 +55,9 @@ class DrainWorker(SimpleWorker):
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         """End after the drain at hand."""
         self._stopping.set()
-        super().request_stop(signum, frame)  # type: ignore[no-untyped-call]
+        # In the middle of a drain it also tells Redis, and a fault there must not break into the drain.
+        with suppress(RedisError):
+            super().request_stop(signum, frame)  # type: ignore[no-untyped-call]
 
 
 def run_worker(config: Config, database: Database, registry: Registry, *, relay: bool = True) -> None:
@@ -56,8 +67,18 @@ def run_worker(config: Config, database: Database, registry: Registry, *, relay:
 
     Args:
         relay: whether this process also relays changes to the queues of all nodes.
+
+    Raises:
+        ThreadEnded: part of it fell; whoever started it should start it again.
     """
     stopping = _stop_signals()
+    with _ended_with_its_threads():
+        _serve_node(config, database, registry, stopping, relay=relay)
+
+
+def _serve_node(
+    config: Config, database: Database, registry: Registry, stopping: threading.Event, *, relay: bool
+) -> None:
     commands_socket = EventSocket(config.esl_host, config.esl_port, config.esl_password)
     name = config.node or _ask_name(commands_socket, stopping)
     if not name or not _register(database, name, stopping):
@@ -84,13 +105,38 @@ def run_worker(config: Config, database: Database, registry: Registry, *, relay:
 
 
 def run_relay(config: Config, database: Database) -> None:
-    """Relay changes to the queues of all nodes until SIGTERM or SIGINT."""
+    """Relay changes to the queues of all nodes until SIGTERM or SIGINT.
+
+    Raises:
+        ThreadEnded: it fell; whoever started it should start it again.
+    """
     stopping = _stop_signals()
-    relay = Relay(database, config.redis_url, config.changes_keep_days)
-    relay.start()
-    stopping.wait()
-    relay.stop()
-    relay.join(timeout=5.0)
+    with _ended_with_its_threads():
+        relay = Relay(database, config.redis_url, config.changes_keep_days)
+        relay.start()
+        stopping.wait()
+        relay.stop()
+        relay.join(timeout=5.0)
+
+
+@contextmanager
+def _ended_with_its_threads() -> Iterator[None]:
+    """A relay or a heartbeat that fell over something unforeseen ends the process, which then is started again."""
+    fallen: list[str] = []
+
+    def end(fall: threading.ExceptHookArgs) -> None:
+        name = fall.thread.name if fall.thread else "a thread"
+        log.critical("%s fell", name, exc_info=fall.exc_value)
+        fallen.append(name)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    before, threading.excepthook = threading.excepthook, end
+    try:
+        yield
+    finally:
+        threading.excepthook = before
+    if fallen:
+        raise ThreadEnded(f"{', '.join(fallen)} fell")
 
 
 def _stop_signals() -> threading.Event:
@@ -124,9 +170,9 @@ def _ask_name(switch: EventSocket, stopping: threading.Event) -> str:
 def _register(database: Database, name: str, stopping: threading.Event) -> bool:
     while not stopping.is_set():
         try:
-            with database.reading() as session:
+            with database.writing() as session:
                 register(session, name)
-                return True
+            return True
         except UNAVAILABLE as error:
             log.warning("PostgreSQL is away (%s); trying again", type(error).__name__)
             time.sleep(_RETRY)

@@ -16,6 +16,12 @@ from pbxapi.data.database import Session
 CHANNEL = "pbxapi_change"
 """What a transaction that noted a change NOTIFYs; the relay listens."""
 
+# Whoever notes a change shares this lock, whoever makes a node known or forgets one has it alone: so each change
+# has a row for exactly the nodes that there are.
+_NODES_LOCK = 7064
+_HOLD_NODES = f"select pg_advisory_xact_lock_shared({_NODES_LOCK})"
+_CHANGE_NODES = f"select pg_advisory_xact_lock({_NODES_LOCK})"
+
 _NOTE = f"""
 with noted as (
   insert into pbxapi.change
@@ -67,6 +73,7 @@ def note_change(
         changed: names of the fields that an update changed.
     """
     change_id = new_change_id()
+    session.run(_HOLD_NODES)  # by itself: the next statement must see the nodes that were made known meanwhile
     session.run(
         _NOTE,
         change_id=change_id,
@@ -115,6 +122,7 @@ _PRUNE = """
 with old as (
   select change_id from pbxapi.change as c
    where c.created_at < clock_timestamp() - make_interval(days => %(days)s)
+     and exists (select from pbxapi.node)
      and not exists (select from pbxapi.change_node as n
                       where n.change_id = c.change_id and (n.state = 'pending' or n.settle_at is not null))
    order by c.created_at
@@ -127,5 +135,52 @@ delete from pbxapi.change where change_id in (select change_id from old)
 
 
 def prune_changes(session: Session, days: int, most: int = 5000) -> int:
-    """Forget changes older than some days that no node has to do with any more; how many went."""
-    return session.run(_PRUNE, days=days, most=most)
+    """Forget changes older than some days that no node has to do with any more; how many went.
+
+    While no node is known all are kept: they wait for the first.
+
+    Args:
+        most: in one statement.
+    """
+    gone = 0
+    while went := session.run(_PRUNE, days=days, most=most):
+        gone += went
+    return gone
+
+
+_IS_KNOWN = "select exists (select from pbxapi.node where name = %(name)s) as known"
+
+_NEW_NODE = """
+insert into pbxapi.node (name, seen_at) values (%(name)s, clock_timestamp())
+on conflict (name) do nothing
+"""
+
+# Noted while no node was known, or waiting for nodes that were all forgotten.
+_ADOPT = """
+insert into pbxapi.change_node (change_id, node)
+select change_id, %(name)s
+  from pbxapi.change as c
+ where not exists (select from pbxapi.change_node as n where n.change_id = c.change_id)
+"""
+
+_FORGET_STATES = "delete from pbxapi.change_node where node = %(name)s"
+
+_FORGET_NODE = "delete from pbxapi.node where name = %(name)s"
+
+
+def add_node(session: Session, name: str) -> bool:
+    """Make a node known, in the session's transaction; False if it is. Changes without any node become its own."""
+    if session.value(_IS_KNOWN, name=name):
+        return False
+    session.run(_CHANGE_NODES)
+    if not session.run(_NEW_NODE, name=name):
+        return False
+    session.run(_ADOPT, name=name)
+    return True
+
+
+def forget_node(session: Session, name: str) -> bool:
+    """Forget a node with all that waits for it, in the session's transaction; False if it is not known."""
+    session.run(_CHANGE_NODES)
+    session.run(_FORGET_STATES, name=name)
+    return session.run(_FORGET_NODE, name=name) > 0
