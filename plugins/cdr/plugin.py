@@ -1,0 +1,99 @@
+"""Call detail records: what FusionPBX wrote down of the calls that ended."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from pbxapi.plugin import Answer, Call, Operation, Plugin, Resource, Sort, domain_zone, like, list_records
+
+from .schemas import CallQuery, CallRecord
+
+_STAMPS = ("start_stamp", "answer_stamp", "end_stamp")
+
+
+def list_calls(call: Call) -> Answer:
+    """A page of calls; days begin and end, and stamps are shown, in the domain's time zone."""
+    zone = domain_zone(call)
+    asked: dict[str, Any] = {name: call.query.get(name) or None for name in CallQuery._declared_fields}
+    if asked["start_date"]:
+        asked["start_date"] = _midnight(asked["start_date"], zone)
+    if asked["end_date"]:
+        last = asked["end_date"]
+        asked["end_date"] = _midnight(last + timedelta(days=1), zone) if last < date.max else None
+    if asked["caller_id"]:
+        asked["caller_id"] = like(asked["caller_id"])
+    call.query = {**call.query, **asked}
+    answer = list_records(call)
+    for row in answer.data:
+        _show_stamps(row, zone)
+    return answer
+
+
+def show(call: Call, record: dict[str, Any]) -> None:
+    """Stamps in the domain's time zone."""
+    _show_stamps(record, domain_zone(call))
+
+
+def _midnight(day: date, zone: ZoneInfo) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=zone)
+
+
+def _show_stamps(record: dict[str, Any], zone: ZoneInfo) -> None:
+    for name in _STAMPS:
+        stamp: datetime | None = record[name]
+        record[name] = stamp.astimezone(zone).isoformat(" ")[:19] if stamp else ""
+
+
+cdr = Resource(
+    name="cdr",
+    label="CDR record",
+    id="xml_cdr_uuid",
+    schema=CallRecord,
+    table="v_xml_cdr",
+    row=(
+        "xml_cdr_uuid",
+        "direction",
+        "caller_id_name",
+        "caller_id_number",
+        "caller_destination",
+        "destination_number",
+        "start_stamp",
+        "answer_stamp",
+        "end_stamp",
+        "duration",
+        "billsec",
+        "hangup_cause",
+        "recording_file",
+        "status",
+        "missed_call",
+    ),
+    search=("caller_id_name", "caller_id_number", "caller_destination", "destination_number"),
+    sort={
+        "start_stamp": Sort("start_stamp", "time"),
+        "duration": Sort("duration", "number"),
+        "billsec": Sort("billsec", "number"),
+        "caller_id_number": Sort("caller_id_number"),
+        "destination_number": Sort("destination_number"),
+    },
+    order="-start_stamp",
+    filters=(
+        "caller_id_name",
+        "caller_id_number",
+        "caller_destination",
+        "destination_number",
+        "hangup_cause",
+        "status",
+        "missed_call",
+        "leg",
+        "accountcode",
+    ),
+    query=CallQuery,
+    count_most=100_000,
+    standard=("list", "get"),
+    operations=(Operation("list", list_calls, summary="List calls"),),
+    show=show,
+)
+
+plugin = Plugin(name="cdr", version="1.0.0", resources=(cdr,))

@@ -1,0 +1,5 @@
+-- The user has no extensions any more.
+-- in:  domain_uuid uuid, user_uuid uuid
+delete from v_extension_users
+ where user_uuid = %(user_uuid)s
+   and user_uuid in (select user_uuid from v_users where domain_uuid = %(domain_uuid)s)
