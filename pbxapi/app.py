@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 
 from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from pbxapi.changes.live import LiveQuestions
+from pbxapi.changes.queues import connect
 from pbxapi.config import Config, load_config
 from pbxapi.data.database import Database
 from pbxapi.http.envelope import use_orjson
@@ -16,6 +18,9 @@ from pbxapi.plugin.call import Ask
 from pbxapi.plugin.loader import load_registry
 
 log = logging.getLogger(__name__)
+
+RATE_SECONDS = 0.2
+"""How long a request waits for Redis to count it."""
 
 
 def create_app(config: Config | None = None, ask: Ask | None = None) -> Flask:
@@ -35,7 +40,14 @@ def create_app(config: Config | None = None, ask: Ask | None = None) -> Flask:
     app = Flask("pbxapi", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = BODY_MOST
     use_orjson(app)
-    services = Services(config, database, ask or LiveQuestions(config.redis_url, database).ask)
+    if config.trusted_proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=config.trusted_proxies, x_proto=0)  # type: ignore[method-assign]
+    services = Services(
+        config,
+        database,
+        ask or LiveQuestions(config.redis_url, database).ask,
+        connect(config.redis_url, timeout=RATE_SECONDS).connection_pool,
+    )
     register_routes(app, services, registry)
     app.extensions["pbxapi"] = services
     return app

@@ -109,6 +109,20 @@ def _bind(value: str) -> str:
     return value
 
 
+_RATE = re.compile(r"[1-9]\d{0,8}/(second|minute|hour|day)", re.ASCII)
+
+
+def rate(value: str) -> str:
+    """A number of requests in a time, such as ``600/minute``.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not _RATE.fullmatch(value):
+        raise ValueError("must be a number per second, minute, hour or day, such as 600/minute")
+    return value
+
+
 def _setting(
     env: str,
     parse: Callable[[str], Any],
@@ -163,6 +177,8 @@ class Config:
     recordings_dir: Path | None = _setting("PBXAPI_RECORDINGS_DIR", _folder, None, ("switch.recordings.dir",))
     redact_secrets: bool = _setting("PBXAPI_REDACT_SECRETS", _flag, False)
     dialplan_applications: tuple[str, ...] = _setting("PBXAPI_DIALPLAN_APPLICATIONS", _names, ())
+    rate_limit: str = _setting("PBXAPI_RATE_LIMIT", rate, "")
+    trusted_proxies: int = _setting("PBXAPI_TRUSTED_PROXIES", _number(0, 10), 0)
     url_prefix: str = _setting("PBXAPI_URL_PREFIX", _prefix, "/api/v1")
     bind: str = _setting("PBXAPI_BIND", _bind, "127.0.0.1:8000")
     workers: int = _setting("PBXAPI_WORKERS", _number(1, 256), 2)

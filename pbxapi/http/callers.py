@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
+import logging
 import re
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Generic, TypeVar
 from uuid import UUID, uuid4
 
 from flask import Request
 
-from pbxapi.data.database import Database, Session
+from pbxapi.data.database import Database, DatabaseError, Session
+from pbxapi.data.keys import SYSTEM, Key, digest, find_key, looks_like_a_key, note_use
 from pbxapi.errors import ApiError
 from pbxapi.plugin import Caller
+
+log = logging.getLogger(__name__)
 
 SECONDS = 1.0
 """How long a key or a domain is believed: a revoked key is refused within two seconds on every process."""
@@ -41,9 +45,10 @@ T = TypeVar("T")
 
 
 class _Recent(Generic[T]):
-    """Values by name, each believed for `SECONDS`; holds at most `most` of them."""
+    """Values by name, each believed for some seconds (`SECONDS` when left out); holds at most `most` of them."""
 
-    def __init__(self, most: int = 10_000) -> None:
+    def __init__(self, seconds: float | None = None, most: int = 10_000) -> None:
+        self._seconds = seconds
         self._values: dict[str, tuple[float, T]] = {}
         self._most = most
         self._lock = threading.Lock()
@@ -51,7 +56,7 @@ class _Recent(Generic[T]):
     def get(self, name: str, read: Callable[[], T]) -> T:
         now = time.monotonic()
         known = self._values.get(name)
-        if known is not None and now - known[0] < SECONDS:
+        if known is not None and now - known[0] < (SECONDS if self._seconds is None else self._seconds):
             return known[1]
         value = read()
         with self._lock:
@@ -66,7 +71,9 @@ class Callers:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._keys: _Recent[bytes | None] = _Recent()
+        self._system: _Recent[bytes | None] = _Recent()
+        self._keys: _Recent[Key | None] = _Recent()
+        self._uses: _Recent[None] = _Recent(60.0)
         self._domains: _Recent[tuple[UUID, str] | None] = _Recent()
 
     def identify(self, request: Request, request_id: str) -> Caller:
@@ -75,43 +82,72 @@ class Callers:
         Raises:
             ApiError: 401, 400 MISSING_DOMAIN or INVALID_DOMAIN, 500 CONFIG_ERROR.
         """
-        self.check_key(request.headers.get("X-API-Key", ""))
-        domain_uuid, domain_name = self._domain(request.headers.get("X-Domain", "").strip())
+        key = self.check_key(request)
+        domain_uuid, domain_name = self._domain(key, request.headers.get("X-Domain", "").strip())
         return Caller(
-            key_id="system",
+            key_id=key.key_id,
             domain_uuid=domain_uuid,
             domain_name=domain_name,
+            domains=key.domains,
+            scopes=key.scopes,
+            networks=key.networks,
+            rate_limit=key.rate_limit,
+            ends_at=key.ends_at,
             address=request.remote_addr or "",
             request_id=request_id,
-            allow_global=request.headers.get("X-Allow-Global", "").lower() == "true",
+            allow_global=key is SYSTEM and request.headers.get("X-Allow-Global", "").lower() == "true",
         )
 
-    def check_key(self, key: str) -> None:
-        """Refuse a key that is missing or wrong.
+    def check_key(self, request: Request) -> Key:
+        """The key of a request.
 
         Raises:
-            ApiError: 401 UNAUTHORIZED, or 500 CONFIG_ERROR where the system has no key.
+            ApiError: 401 UNAUTHORIZED, in the same words whatever is wrong with it; 500 CONFIG_ERROR where it is
+                wrong and the system has none.
         """
-        if not key:
-            raise ApiError(401, "UNAUTHORIZED", "Invalid API key")
-        expected = self._keys.get("system", self._read_system_key)
-        if expected is None:
+        wrong = ApiError(401, "UNAUTHORIZED", "Invalid API key")
+        text = request.headers.get("X-API-Key", "")
+        if not text:
+            raise wrong
+        hash = digest(text)
+        system = self._system.get("", self._read_system_key)
+        if system is not None and hmac.compare_digest(hash, system):
+            return SYSTEM
+        found = self._keys.get(hash.hex(), lambda: self._read_key(hash)) if looks_like_a_key(text) else None
+        if found is not None and found.admits(request.remote_addr or "", datetime.now(UTC)):
+            self._uses.get(found.key_id, lambda: self._note_use(found))
+            return found
+        if system is None:
             raise ApiError(500, "CONFIG_ERROR", "API key not configured")
-        if not hmac.compare_digest(_digest(key), expected):
-            raise ApiError(401, "UNAUTHORIZED", "Invalid API key")
+        raise wrong
 
     def _read_system_key(self) -> bytes | None:
         with self._database.reading() as session:
             key = session.value(_SYSTEM_KEY)
-        return _digest(key) if key else None
+        return digest(key) if key else None
 
-    def _domain(self, name: str) -> tuple[UUID, str]:
+    def _read_key(self, hash: bytes) -> Key | None:
+        with self._database.reading() as session:
+            return find_key(session, hash)
+
+    def _note_use(self, key: Key) -> None:
+        try:
+            with self._database.writing() as session:
+                note_use(session, key.key_id)
+        except DatabaseError as error:
+            # A database that only reads, or is busy, still has answers for the request itself.
+            log.warning("the use of key %s was not noted: %s", key.key_id, type(error).__name__)
+
+    def _domain(self, key: Key, name: str) -> tuple[UUID, str]:
+        if not name and key.domains is not None and len(key.domains) == 1:
+            (only,) = key.domains
+            name = str(only)
         if not name:
             raise ApiError(400, "MISSING_DOMAIN", "X-Domain header is required")
         found = None
         if len(name) <= 255 and name.isprintable():
             found = self._domains.get(name.lower(), lambda: self._read_domain(name))
-        if found is None:
+        if found is None or (key.domains is not None and found[0] not in key.domains):
             raise ApiError(400, "INVALID_DOMAIN", "Domain not found")
         return found
 
@@ -134,7 +170,3 @@ def request_id_of(request: Request) -> str:
     """The caller's X-Request-Id where it is sane, else a new one."""
     given = request.headers.get("X-Request-Id", "")
     return given if _SANE_ID.fullmatch(given) else uuid4().hex
-
-
-def _digest(key: str) -> bytes:
-    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()

@@ -22,8 +22,8 @@ from pbxapi.plugin.loader import LoadedResource
 _DOMAIN = {
     "name": "X-Domain",
     "in": "header",
-    "required": True,
-    "description": "The domain's uuid, or its name in any letter case.",
+    "required": False,
+    "description": "The domain's uuid, or its name in any letter case. Only a key of one domain may leave it out.",
     "schema": {"type": "string"},
 }
 _PREFER = {
@@ -130,6 +130,7 @@ class Documents:
         document: dict[str, Any] = {
             "operationId": f"{resource.declaration.name}.{operation.name}{number}.{family}",
             "summary": operation.summary or f"{resource.declaration.label}: {operation.name}",
+            "description": f"Needs the scope `{served.scope}`.",
             "parameters": parameters,
             "responses": {
                 str(operation.status): self._success(resource, operation),
@@ -143,7 +144,8 @@ class Documents:
 
     def _success(self, resource: LoadedResource, operation: Operation) -> dict[str, Any]:
         properties: dict[str, Any] = {"success": {"const": True}, "message": {"type": "string"}}
-        if operation.writes and operation.methods[0] != "DELETE":
+        usual = operation.answer in (None, resource.declaration.schema)
+        if operation.writes and operation.methods[0] != "DELETE" and usual:
             properties["data"] = {"type": "object", "properties": {resource.declaration.id: _UUID}}
         elif shown := resource.lists.get(operation.name):
             data = self._component(resource, shown.declaration.schema(only=shown.row), False)

@@ -5,7 +5,13 @@ from __future__ import annotations
 import logging
 
 from flask import Flask, Response, g, request
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
+from werkzeug.exceptions import (
+    HTTPException,
+    MethodNotAllowed,
+    NotFound,
+    RequestEntityTooLarge,
+    TooManyRequests,
+)
 
 from pbxapi.data.database import UNAVAILABLE
 from pbxapi.errors import ApiError, SwitchUnavailable
@@ -27,6 +33,8 @@ def translate(error: HTTPException, resources: frozenset[str], prefix: str) -> A
         return ApiError(404, "NOT_FOUND", "Endpoint not found")
     if isinstance(error, RequestEntityTooLarge):
         return ApiError(413, "VALIDATION_ERROR", "Request body is larger than 1 MiB")
+    if isinstance(error, TooManyRequests):
+        return ApiError(429, "RATE_LIMITED", "Too many requests with this key; Retry-After says when to go on")
     status = error.code or 500
     if status >= 500:
         return ApiError(status, "INTERNAL_ERROR", "Internal server error")

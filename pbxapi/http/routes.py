@@ -13,6 +13,7 @@ from werkzeug.routing import BaseConverter
 from pbxapi.http.callers import Callers, request_id_of
 from pbxapi.http.documents import Documents
 from pbxapi.http.faults import register_faults
+from pbxapi.http.rates import limit_rates
 from pbxapi.http.serving import Served, Services
 from pbxapi.plugin import Operation
 from pbxapi.plugin.loader import LoadedResource, Registry
@@ -40,7 +41,7 @@ def register_routes(app: Flask, services: Services, registry: Registry) -> None:
         if request.endpoint in open_endpoints and "X-API-Key" not in request.headers:
             return
         if request.endpoint in open_endpoints:
-            callers.check_key(request.headers["X-API-Key"])
+            callers.check_key(request)
             return
         g.caller = callers.identify(request, g.request_id)
 
@@ -50,6 +51,7 @@ def register_routes(app: Flask, services: Services, registry: Registry) -> None:
         return response
 
     app.before_request(before)
+    limit_rates(app, services.config.rate_limit, services.rate_pool)
     app.after_request(after)
     register_faults(app)
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False

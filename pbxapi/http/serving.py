@@ -17,7 +17,7 @@ from marshmallow import Schema
 from pbxapi.config import Config
 from pbxapi.data.change import count_waiting, read_state
 from pbxapi.data.database import Database
-from pbxapi.errors import ApiError, invalid
+from pbxapi.errors import ApiError, forbidden, invalid
 from pbxapi.http.envelope import many, render
 from pbxapi.plugin import Call, Caller, Operation
 from pbxapi.plugin.call import Ask
@@ -63,11 +63,17 @@ class Backlog:
 
 @dataclass
 class Services:
-    """What serving needs, made once per process."""
+    """What serving needs, made once per process.
+
+    Attributes:
+        ask: puts questions to the switch nodes.
+        rate_pool: connections to Redis for `pbxapi.http.rates`.
+    """
 
     config: Config
     database: Database
     ask: Ask
+    rate_pool: Any
 
     def __post_init__(self) -> None:
         self.backlog = Backlog(self.database, self.config.changes_waiting_max)
@@ -87,6 +93,7 @@ class Served:
         self.resource = resource
         self.operation = operation
         self.lenient = lenient
+        self.scope = resource.declaration.scope(operation)
         self._body = operation.body() if operation.body else None
         self._query: Schema | None
         if operation.name in resource.lists:
@@ -101,6 +108,8 @@ class Served:
             ApiError: whatever is wrong with it.
         """
         operation = self.operation
+        if not caller.may(self.scope):
+            raise forbidden(f"The key lacks the scope {self.scope}")
         record_uuid = self._uuid(uuid) if operation.on == "item" else None
         query = self._load_query(request)
         raw = read_body(request) if operation.body else b""

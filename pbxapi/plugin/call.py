@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from pbxapi.config import Config
 from pbxapi.data import audit, change
 from pbxapi.data.database import Row, Session
 from pbxapi.data.jobs import add_job, refuse_secrets
+from pbxapi.data.keys import Network, covers
 from pbxapi.data.settings import Settings, read_settings
 from pbxapi.errors import ApiError, duplicate, forbidden, invalid
 
@@ -24,10 +26,13 @@ class Caller:
     """Who calls, and for which domain.
 
     Attributes:
-        key_id: name of the key; never the key itself.
+        key_id: the uuid of the key's record, or ``system``; never the key itself.
         domain_uuid, domain_name: the domain of this request.
-        domains: the domains that the key is bound to; None for the system's key.
+        domains: the domains that the key is bound to; None for every domain.
         scopes: what the key may do; None for everything.
+        networks: from where the key may be used; empty for anywhere.
+        rate_limit: the key's own, such as ``600/minute``; empty for the operator's.
+        ends_at: when the key ends; None for never.
         address: the client's address.
         request_id: of this request.
         allow_global: whether a row may reach beyond the domain (`X-Allow-Global` with the system's key).
@@ -38,13 +43,16 @@ class Caller:
     domain_name: str
     domains: frozenset[UUID] | None = None
     scopes: frozenset[str] | None = None
+    networks: tuple[Network, ...] = ()
+    rate_limit: str = ""
+    ends_at: datetime | None = None
     address: str = ""
     request_id: str = ""
     allow_global: bool = False
 
     def may(self, scope: str) -> bool:
-        """Whether the key has a scope such as ``extensions:write``."""
-        return self.scopes is None or scope in self.scopes
+        """Whether the key has a scope such as ``extensions:write``, by name or by a ``*``."""
+        return self.scopes is None or any(covers(held, scope) for held in self.scopes)
 
     @property
     def parameters(self) -> dict[str, Any]:

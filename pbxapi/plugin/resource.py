@@ -78,6 +78,7 @@ class Operation:
         many: whether ``data`` is a list.
         rows: what is listed in pages; says what ``data`` is.
         writes: whether it runs in a transaction.
+        scope: what a key needs for it; ``<resource>:read``, or ``:write`` where it writes, when left out.
         summary: one line for the documentation.
     """
 
@@ -95,6 +96,7 @@ class Operation:
     rows: Rows | None = None
     writes: bool = False
     status: int = 200
+    scope: str = ""
     summary: str = ""
 
     @property
@@ -207,6 +209,10 @@ class Resource:
             query=self.query,
             count_most=self.count_most,
         )
+
+    def scope(self, operation: Operation) -> str:
+        """What a key needs for an operation."""
+        return operation.scope or f"{self.name}:{'write' if operation.writes else 'read'}"
 
     def all_operations(self) -> list[Operation]:
         """Standard ones and further ones, each name once."""

@@ -1,0 +1,6 @@
+"""What the resource api-keys shares with the command line and with the check of keys; no part of the contract."""
+
+from pbxapi.config import rate
+from pbxapi.data.keys import EVERY_DOMAIN, OVERLAP_MOST, TABLE, Network, moment, network, new_key, scope
+
+__all__ = ["EVERY_DOMAIN", "OVERLAP_MOST", "TABLE", "Network", "moment", "network", "new_key", "rate", "scope"]
