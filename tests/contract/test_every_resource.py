@@ -46,6 +46,7 @@ class Kind:
 
 
 KINDS: Mapping[str, Kind] = {
+    "api-keys": Kind(),
     "cdr": Kind(),
     "changes": Kind(),
     "extensions": Kind(lambda n: {"extension": str(70_000 + n), "voicemail_enabled": "true"}),
