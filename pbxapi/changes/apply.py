@@ -272,7 +272,7 @@ def _change_file(root: Path, effect: FileEffect) -> bool:
             case MakeFolder():
                 return files.make_folder(root, effect.path)
             case MoveFolder():
-                return files.move_folder(root, effect.old, effect.new)
+                return files.move_folder(root, effect.old, effect.new, unless_there=effect.unless_there)
             case RemoveFolder():
                 return files.remove_folder(root, effect.path)
     except OSError as error:

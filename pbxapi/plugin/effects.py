@@ -61,11 +61,17 @@ class MakeFolder:
 
 @dataclass(frozen=True)
 class MoveFolder:
-    """Move a folder with what is in it; nothing where the old one is gone."""
+    """Move a folder with what is in it; nothing where the old one is gone.
+
+    Attributes:
+        unless_there: nothing where the new one is there, either. For an old name that has a new owner by now:
+            whether what lies there is still the former owner's, only the new folder tells.
+    """
 
     folder: Folder
     old: str
     new: str
+    unless_there: bool = False
 
 
 @dataclass(frozen=True)

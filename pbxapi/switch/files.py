@@ -79,8 +79,11 @@ def make_folder(root: Path, relative: str, mode: int = 0o770) -> bool:
     return made
 
 
-def move_folder(root: Path, old: str, new: str) -> bool:
+def move_folder(root: Path, old: str, new: str, *, unless_there: bool = False) -> bool:
     """Move a folder with all that is in it; False if it is not there, because it was moved before or never was.
+
+    Args:
+        unless_there: whether both stay where the new one is there, with something in it or not.
 
     Raises:
         ValueError: as `write_file`.
@@ -92,6 +95,8 @@ def move_folder(root: Path, old: str, new: str) -> bool:
         with _opened(root, old_parents) as source:
             os.close(_enter(old_name, source))
             with _opened(root, new_parents, make=True) as target:
+                if unless_there and _is_there(new_name, target):
+                    return False
                 os.rename(old_name, new_name, src_dir_fd=source, dst_dir_fd=target)
                 os.fsync(target)
             os.fsync(source)
@@ -147,6 +152,14 @@ def _enter(name: str, folder: int) -> int:
         return os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=folder)
     except NotADirectoryError as error:
         raise NotADirectoryError(error.errno, "not a folder (links are not followed)", name) from None
+
+
+def _is_there(name: str, folder: int) -> bool:
+    try:
+        os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _make(name: str, folder: int, mode: int) -> bool:

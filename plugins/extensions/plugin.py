@@ -17,6 +17,7 @@ from pbxapi.plugin import (
     MessageWaiting,
     MoveFolder,
     Plugin,
+    Refresh,
     RemoveFile,
     RemoveFolder,
     Resource,
@@ -143,9 +144,11 @@ def _folders(change: Change) -> Iterator[Effect]:
     old_box = box_number(change.old)
     box = box_number(current) if current and current["voicemail"] else ""
     if old_box and old_box != box:
+        taken = change.row("voicemails/find", voicemail_id=old_box) is not None
         if box:
-            yield MoveFolder("voicemail", folder(change.domain_name, old_box), folder(change.domain_name, box))
-        elif current is None and change.row("voicemails/find", voicemail_id=old_box) is None:
+            old, new = folder(change.domain_name, old_box), folder(change.domain_name, box)
+            yield MoveFolder("voicemail", old, new, unless_there=taken)
+        elif current is None and not taken:
             yield RemoveFolder("voicemail", folder(change.domain_name, old_box))
         yield MessageWaiting(f"{old_box}@{change.domain_name}")
     if box:
@@ -156,8 +159,15 @@ def _files(change: Change) -> Iterator[Effect]:
     domain, current = change.domain_name, change.current
     name = extension_file_name(current["extension"]) if current and current["enabled"] == "true" else None
     for number in change.values("extension"):
-        if extension_file_name(number) != name:
-            yield RemoveFile("extensions", f"{domain}/{extension_file_name(number)}")
+        file = extension_file_name(number)
+        if file == name:
+            continue
+        # Somebody else may have the number by now, or share the file's name: *101 and 101.
+        owner = change.row("file_owner", number=number.replace("*", ""))
+        if owner is None:
+            yield RemoveFile("extensions", f"{domain}/{file}")
+        elif owner["extension_uuid"] != change.uuid:
+            yield Refresh("extensions", owner["extension_uuid"])
     if current and name:
         settings = change.settings("domain/dial_string")
         uuid: UUID = change.uuid

@@ -41,3 +41,19 @@ def test_a_number_of_another_tenant_is_free(client: Client, pbx: Pbx) -> None:
     client.create("extensions", extension="7301")
     client.of(pbx.other_domain).create("extensions", extension="7301")
     assert client.call("extensions", "create", json={"extension": "7301"}).status == 409
+
+
+def test_a_late_change_does_not_take_the_file_and_the_box_of_a_numbers_new_owner(pbx: Pbx, client: Client) -> None:
+    first = client.create("extensions", extension="7401", voicemail_enabled="true")
+    pbx.apply()
+    boxes, files = pbx.folders["voicemail"] / "default" / pbx.domain, pbx.folders["extensions"] / pbx.domain
+    (boxes / "7401" / "msg_first.wav").touch()
+    renamed = client.update("extensions", first, extension="7402").headers["X-Change-Id"]
+    client.create("extensions", extension="7401", voicemail_enabled="true")
+    pbx.apply()
+    (boxes / "7401" / "msg_second.wav").touch()
+    pbx.run("update pbxapi.change_node set state = 'pending' where change_id = %(id)s", id=renamed)
+    pbx.apply()
+    assert sorted(path.name for path in boxes.glob("740?/*")) == ["msg_first.wav", "msg_second.wav"]
+    assert (boxes / "7402" / "msg_first.wav").exists()
+    assert {path.name for path in files.glob("v_740?.xml")} == {"v_7401.xml", "v_7402.xml"}

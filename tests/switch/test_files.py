@@ -234,6 +234,14 @@ def test_a_folder_moves_with_what_is_in_it_and_only_once(root):
     assert everything(root) == {"example.com", "example.net", "example.net/102", "example.net/102/msg_1.wav"}
 
 
+def test_a_folder_that_has_a_new_owner_moves_only_where_nothing_is_yet(root):
+    write_file(root, "101/msg_1.wav", "x")
+    assert move_folder(root, "101", "102", unless_there=True) is True
+    write_file(root, "101/msg_2.wav", "new owner's")
+    assert move_folder(root, "101", "102", unless_there=True) is False
+    assert everything(root) == {"101", "101/msg_2.wav", "102", "102/msg_1.wav"}
+
+
 def test_a_folder_that_never_was_is_not_moved(root):
     assert move_folder(root, "example.com/101", "example.com/102") is False
     assert everything(root) == set()
