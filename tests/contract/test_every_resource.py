@@ -52,6 +52,7 @@ KINDS: Mapping[str, Kind] = {
     "extensions": Kind(lambda n: {"extension": str(70_000 + n), "voicemail_enabled": "true"}),
     "gateways": Kind(lambda n: {"gateway": f"trunk {n}", "proxy": "sip.example.net"}),
     "dashboard": Kind(),
+    "domains": Kind(open=True),
     "users": Kind(lambda n: {"username": f"user{n}", "password": f"Passw0rd-of-{n}"}),
     "voicemails": Kind(lambda n: {"voicemail_id": str(80_000 + n)}, uuid_of("voicemail", DOMAIN, "1001")),
 }
