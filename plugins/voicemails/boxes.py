@@ -6,7 +6,13 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from pbxapi.plugin import Call, Digits, Nested, Record, Text, TrueFalse, fields
+from pbxapi.plugin import Call, Digits, Emails, Link, Nested, Record, Text, TrueFalse, fields, validate
+
+
+def hold_numbers(call: Call, *numbers: str) -> None:
+    """Let nobody else give a box one of these numbers until the transaction ends; '' is none."""
+    for number in sorted({*numbers} - {""}):
+        call.lock("voicemail", call.caller.domain_uuid, number)
 
 
 def new_pin() -> str:
@@ -40,11 +46,11 @@ def new_box_defaults(call: Call) -> dict[str, str]:
 
 class VoicemailOption(Record):
     voicemail_option_uuid = fields.UUID(dump_only=True)
-    voicemail_option_digits = Text(max=16, pattern=r"[0-9*#]+", expected="digits, * or #", required=True)
+    voicemail_option_digits = Text(label="Digits", pattern=r"[0-9]{1,8}", expected="1 to 8 digits", required=True)
     voicemail_option_action = Text(
-        max=32, pattern=r"menu-exec-app", expected="menu-exec-app", load_default="menu-exec-app"
+        max=32, pattern="menu-exec-app", expected="menu-exec-app", load_default="menu-exec-app"
     )
-    voicemail_option_param = Text(required=True)
+    voicemail_option_param = Text(label="Param", required=True)
     voicemail_option_order = Digits(high=999, load_default="0")
     voicemail_option_description = Text(load_default="")
 
@@ -58,18 +64,16 @@ class Voicemail(Record):
         max=32, pattern=r"[0-9]+", expected="digits", secret=True, load_default="", label="Voicemail password"
     )
     voicemail_enabled = TrueFalse(load_default="true")
-    voicemail_mail_to = Text(load_default="")
-    voicemail_sms_to = Text(load_default="")
+    voicemail_mail_to = Emails(load_default="")
+    voicemail_sms_to = Text(pattern=r"[0-9+]+(,[0-9+]+)*", expected="numbers separated by commas", load_default="")
     voicemail_attach_file = TrueFalse(load_default="true")
-    voicemail_file = Text(
-        max=16, pattern=r"attach|link|listen", expected="attach, link or listen", load_default=""
-    )
-    voicemail_local_after_email = TrueFalse(blank=True, load_default="")
+    voicemail_file = Text(max=16, pattern="attach|link|listen", expected="attach, link or listen", load_default="")
+    voicemail_local_after_email = TrueFalse(load_default="")
     voicemail_local_after_forward = TrueFalse(load_default="true")
     voicemail_tutorial = TrueFalse(load_default="true")
     voicemail_recording_instructions = TrueFalse(load_default="true")
     voicemail_recording_options = TrueFalse(load_default="true")
-    voicemail_transcription_enabled = TrueFalse(blank=True, load_default="")
+    voicemail_transcription_enabled = TrueFalse(load_default="")
     voicemail_transcription_prompt_enabled = TrueFalse(load_default="false")
     voicemail_transcription_prompt = Text(max=2000, lines=True, load_default="")
     greeting_id = Digits(high=999, load_default="", label="Greeting")
@@ -78,6 +82,8 @@ class Voicemail(Record):
     alternate_voicemail_destination = Text(max=64, pattern=r"[0-9*#+]+", expected="a number", load_default="")
     voicemail_description = Text(load_default="")
     voicemail_options = Nested(VoicemailOption, many=True, most=50)
-    voicemail_copies = fields.List(fields.UUID(), dump_only=True)
+    voicemail_copies = fields.List(
+        Link("v_voicemails", "voicemail_uuid"), load_default=list, validate=validate.Length(max=100)
+    )
     new_message_count = fields.Integer(dump_only=True)
     saved_message_count = fields.Integer(dump_only=True)

@@ -1,6 +1,6 @@
--- The box of a number, with what the switch needs of it.
+-- The box of a number.
 -- in:  domain_uuid uuid, voicemail_id text
--- out: every column that can be changed, flags as "true"/"false"
+-- out: voicemail_uuid uuid; at most one row
 -- index: v_voicemails (domain_uuid)
 select v.voicemail_uuid
   from v_voicemails as v

@@ -1,6 +1,7 @@
 -- One box with its options and its message counts.
 -- in:  domain_uuid uuid, voicemail_uuid uuid
--- out: every column that can be changed, flags as "true"/"false"; options and copies as lists
+-- out: every column that can be changed, flags as "true"/"false" (one that is not set as what FusionPBX's scripts
+--      make of it); options and copies as lists
 -- index: primary key
 select v.voicemail_uuid,
        coalesce(v.voicemail_id, '') as voicemail_id,
@@ -9,16 +10,16 @@ select v.voicemail_uuid,
        coalesce(v.voicemail_alternate_greet_id, '') as voicemail_alternate_greet_id,
        coalesce(v.voicemail_mail_to, '') as voicemail_mail_to,
        coalesce(v.voicemail_sms_to, '') as voicemail_sms_to,  --? v_voicemails.voicemail_sms_to
-       coalesce(v.voicemail_attach_file, '') as voicemail_attach_file,
+       coalesce(v.voicemail_attach_file::text, 'true') as voicemail_attach_file,
        coalesce(v.voicemail_file, '') as voicemail_file,
        coalesce(v.voicemail_tutorial::text, 'false') as voicemail_tutorial,
-       coalesce(v.voicemail_recording_instructions::text, 'false') as voicemail_recording_instructions,  --? v_voicemails.voicemail_recording_instructions
-       coalesce(v.voicemail_recording_options::text, 'false') as voicemail_recording_options,  --? v_voicemails.voicemail_recording_options
+       coalesce(v.voicemail_recording_instructions::text, 'true') as voicemail_recording_instructions,  --? v_voicemails.voicemail_recording_instructions
+       coalesce(v.voicemail_recording_options::text, 'true') as voicemail_recording_options,  --? v_voicemails.voicemail_recording_options
        coalesce(v.voicemail_transcription_enabled::text, 'false') as voicemail_transcription_enabled,
        coalesce(v.voicemail_transcription_prompt_enabled::text, 'false') as voicemail_transcription_prompt_enabled,  --? v_voicemails.voicemail_transcription_prompt_enabled
        coalesce(v.voicemail_transcription_prompt, '') as voicemail_transcription_prompt,  --? v_voicemails.voicemail_transcription_prompt
-       coalesce(v.voicemail_local_after_email::text, 'false') as voicemail_local_after_email,
-       coalesce(v.voicemail_local_after_forward::text, 'false') as voicemail_local_after_forward,  --? v_voicemails.voicemail_local_after_forward
+       coalesce(v.voicemail_local_after_email::text, 'true') as voicemail_local_after_email,
+       coalesce(v.voicemail_local_after_forward::text, 'true') as voicemail_local_after_forward,  --? v_voicemails.voicemail_local_after_forward
        coalesce(v.alternate_voicemail_destination, '') as alternate_voicemail_destination,  --? v_voicemails.alternate_voicemail_destination
        coalesce(v.alternate_voicemail_enabled::text, 'false') as alternate_voicemail_enabled,  --? v_voicemails.alternate_voicemail_enabled
        coalesce(v.voicemail_enabled::text, 'false') as voicemail_enabled,

@@ -1,4 +1,4 @@
--- Messages of a box that are not deleted, newest first.
+-- Messages of a box that are not on their way out.
 -- in:  domain_uuid uuid, voicemail_uuid uuid, status text or null (read, unread)
 -- out: the columns of a message, message_status as new, read or what FusionPBX stored
 -- index: v_voicemail_messages (voicemail_uuid)
@@ -11,4 +11,4 @@ select m.voicemail_message_uuid, coalesce(m.created_epoch, 0)::bigint as created
   from v_voicemail_messages as m
  where m.domain_uuid = %(domain_uuid)s and m.voicemail_uuid = %(voicemail_uuid)s
    and coalesce(m.message_status, '') <> 'deleted'
-   and (%(status)s::text is null or (%(status)s = 'unread') = (coalesce(m.message_status, '') = ''))
+   and (coalesce(%(status)s::text, '') = '' or (%(status)s = 'unread') = (coalesce(m.message_status, '') = ''))
