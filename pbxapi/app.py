@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 
-from flask import Flask
+from flask import Flask, Response, jsonify
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from pbxapi.changes.health import health
 from pbxapi.changes.live import LiveQuestions
 from pbxapi.changes.queues import connect
 from pbxapi.config import Config, load_config
@@ -49,5 +50,16 @@ def create_app(config: Config | None = None, ask: Ask | None = None) -> Flask:
         connect(config.redis_url, timeout=RATE_SECONDS).connection_pool,
     )
     register_routes(app, services, registry)
+    _add_readyz(app, services)
     app.extensions["pbxapi"] = services
     return app
+
+
+def _add_readyz(app: Flask, services: Services) -> None:
+    """Outside the prefix and without a key: for whoever watches this host, not for callers."""
+
+    def readyz() -> tuple[Response, int]:
+        serves, parts = health(services.database, services.config.redis_url)
+        return jsonify(parts), 200 if serves else 503
+
+    app.add_url_rule("/readyz", view_func=readyz)
