@@ -121,20 +121,21 @@ class Digits(Text):
         return str(int(text)) if text else text
 
 
+EMAIL = r"[0-9A-Za-z_][0-9A-Za-z._%+=-]*@[0-9A-Za-z](?:[0-9A-Za-z.-]*[0-9A-Za-z])?"
+"""An e-mail address of characters that mean nothing to a shell: FreeSWITCH hands it to one (switch_simple_email in
+its switch_utils.c)."""
+
+
 class Emails(Text):
     """E-mail addresses, separated by commas; blanks between them go, as FusionPBX does.
-
-    Local parts are held to letters, digits and ``. _ % + = -``: FreeSWITCH hands an address to a shell
-    (switch_simple_email in its switch_utils.c).
 
     Args:
         most: how many addresses there may be.
     """
 
     def __init__(self, *, most: int = 20, max: int = 1000, **kwargs: Any) -> None:
-        address = r"[0-9A-Za-z_][0-9A-Za-z._%+=-]*@[0-9A-Za-z](?:[0-9A-Za-z.-]*[0-9A-Za-z])?"
         expected = "an e-mail address" if most == 1 else f"up to {most} e-mail addresses, separated by commas"
-        super().__init__(max=max, pattern=f"{address}(?:,{address}){{0,{most - 1}}}", expected=expected, **kwargs)
+        super().__init__(max=max, pattern=f"{EMAIL}(?:,{EMAIL}){{0,{most - 1}}}", expected=expected, **kwargs)
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
         if isinstance(value, str):
