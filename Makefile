@@ -37,8 +37,8 @@ format: .venv/for-test ## bring the code into shape
 clean: ## delete what was installed; data in $(PBXAPI_SANDBOX_DIR) stay
 	rm -rf .venv .uv .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
-# A uv that is too old for pyproject.toml (required-version) refuses every command, and counts as missing.
-uv = $$(uv cache dir >/dev/null 2>&1 && echo uv || echo .uv/bin/uv)
+# A uv that is too old for pyproject.toml complains about it, and counts as missing.
+uv = $$([ -z "$$(uv cache dir 2>&1 >/dev/null)" ] && echo uv || echo .uv/bin/uv)
 sync = $(uv) sync --frozen --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')"
 fail = { echo "pbxapi: $(1)" >&2; exit 1; }
 
