@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import logging
 from argparse import ArgumentParser
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -23,7 +23,7 @@ from pbxapi.errors import ConfigError
 
 if TYPE_CHECKING:
     from pbxapi.config import Config
-    from pbxapi.data.database import Database
+    from pbxapi.data.database import Database, Row, Session
     from pbxapi.plugin.loader import LoadedPlugin, Registry
 
 
@@ -286,6 +286,157 @@ def forget_node(name: str, force: bool) -> None:
             raise click.ClickException(f"the worker of {name} is running: stop it first, or give --force")
         change.forget_node(session, name)
     click.echo(f"forgotten: {name}")
+
+
+def _spelled(spell: str) -> Callable[..., Any]:
+    """A callback that checks the values of an option by a function of `pbxapi.data.keys`."""
+
+    def check(context: click.Context, option: click.Parameter, value: Any) -> Any:
+        from pbxapi.data import keys
+
+        read = getattr(keys, spell)
+        try:
+            return tuple(map(read, value)) if option.multiple else value and read(value)
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from None
+
+    return check
+
+
+@commands.group()
+def keys() -> None:
+    """API keys beside the system's own. A key is shown once, when it is made."""
+
+
+@keys.command("create")
+@click.argument("name")
+@click.option("--domain", "domains", multiple=True, help="A domain's name or uuid; can be repeated.")
+@click.option("--every-domain", is_flag=True, help="Instead of domains: all there are and will be.")
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    required=True,
+    callback=_spelled("scope"),
+    help="Such as extensions:read, extensions:*, *:read or *; can be repeated.",
+)
+@click.option(
+    "--network",
+    "networks",
+    multiple=True,
+    callback=_spelled("network"),
+    help="From where it may be used, such as 192.0.2.0/24; can be repeated. Anywhere without it.",
+)
+@click.option("--rate-limit", default="", callback=_spelled("rate"), help="Its own, such as 600/minute.")
+@click.option("--expires", default="", callback=_spelled("moment"), help="Such as 2030-12-31T23:59:59Z.")
+def create_key(
+    name: str,
+    domains: tuple[str, ...],
+    every_domain: bool,
+    scopes: tuple[str, ...],
+    networks: tuple[str, ...],
+    rate_limit: str,
+    expires: str,
+) -> None:
+    """Make a key; it goes to standard output, and is known at no later time."""
+    from pbxapi.data import keys
+
+    if bool(domains) == every_domain:
+        raise click.UsageError("name a --domain, or give --every-domain")
+    if not name.isprintable() or not 1 <= len(name) <= keys.NAME_MOST:
+        raise click.UsageError(f"NAME must have 1 to {keys.NAME_MOST} characters, all printable")
+    if expires and datetime.fromisoformat(expires) <= datetime.now(UTC):
+        raise click.UsageError("--expires must lie in the future")
+    with _database(_config()) as database, database.writing() as session:
+        uuid, key = keys.create_key(
+            session,
+            name=name,
+            domains=None if every_domain else [_domain(session, domain) for domain in domains],
+            scopes=scopes,
+            networks=networks,
+            rate_limit=rate_limit,
+            expires_at=expires,
+        )
+    click.echo(f"made: {uuid}", err=True)
+    click.echo(key)
+
+
+@keys.command("list")
+def list_keys() -> None:
+    """All keys, without the keys themselves."""
+    from pbxapi.data import keys
+
+    with _database(_config()) as database, database.reading() as session:
+        rows = keys.list_keys(session)
+    for row in rows:
+        row |= {name: " ".join(row[name]) for name in ("domains", "scopes", "networks")}
+    _rows(
+        rows,
+        "api_key_uuid",
+        "name",
+        "hint",
+        "enabled",
+        "expires_at",
+        "last_used_at",
+        "scopes",
+        "networks",
+        "rate_limit",
+        "domains",
+    )
+
+
+@keys.command("revoke")
+@click.argument("key")
+def revoke_key(key: str) -> None:
+    """Delete KEY, named by uuid or name: it is refused within two seconds."""
+    from pbxapi.data import keys
+
+    with _database(_config()) as database, database.writing() as session:
+        found = _key(session, key)
+        keys.revoke_key(session, found)
+    click.echo(f"revoked: {found['api_key_uuid']}")
+
+
+@keys.command("rotate")
+@click.argument("key")
+@click.option(
+    "--overlap",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Seconds for which the old one stays good.",
+)
+def rotate_key(key: str, overlap: int) -> None:
+    """Replace KEY, named by uuid or name, by a new one, which goes to standard output."""
+    from pbxapi.data import keys
+
+    if overlap > keys.OVERLAP_MOST:
+        raise click.UsageError(f"--overlap can be {keys.OVERLAP_MOST} seconds at most")
+    with _database(_config()) as database, database.writing() as session:
+        found = _key(session, key)
+        made = keys.rotate_key(session, found, overlap)
+    click.echo(f"rotated: {found['api_key_uuid']}", err=True)
+    click.echo(made)
+
+
+def _domain(session: Session, name: str) -> UUID:
+    from pbxapi.data import keys
+
+    found = keys.find_domain(session, name)
+    if found is None:
+        raise click.ClickException(f"there is no domain {name}")
+    return found
+
+
+def _key(session: Session, name: str) -> Row:
+    from pbxapi.data import keys
+
+    found = keys.named_keys(session, name)
+    if len(found) != 1:
+        raise click.ClickException(
+            f"{len(found)} keys are named {name}: give the uuid" if found else f"there is no key {name}"
+        )
+    return found[0]
 
 
 def _plugin_command(name: str) -> click.Command | None:

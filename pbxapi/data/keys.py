@@ -18,10 +18,37 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_netw
 from typing import Any
 from uuid import UUID, uuid4
 
-from pbxapi.config import builtin_folder
+from pbxapi.config import builtin_folder, rate
 from pbxapi.data.audit import write_audit
 from pbxapi.data.database import Row, Session
 from pbxapi.data.statements import Statement, load_statements
+
+__all__ = [
+    "EVERY_DOMAIN",
+    "NAME_MOST",
+    "OVERLAP_MOST",
+    "SYSTEM",
+    "TABLE",
+    "Key",
+    "Network",
+    "NewKey",
+    "covers",
+    "create_key",
+    "digest",
+    "find_domain",
+    "find_key",
+    "list_keys",
+    "looks_like_a_key",
+    "moment",
+    "named_keys",
+    "network",
+    "new_key",
+    "note_use",
+    "rate",
+    "revoke_key",
+    "rotate_key",
+    "scope",
+]
 
 Network = IPv4Network | IPv6Network
 
@@ -31,6 +58,10 @@ EVERY_DOMAIN = "*"
 """What a key that is bound to no domain has in the list of its domains."""
 
 COMMAND_LINE = "command line"
+"""Who made a key, where no key did."""
+
+NAME_MOST = 100
+"""Characters that a key's name may have."""
 
 OVERLAP_MOST = 30 * 24 * 3600
 """Seconds that a key may live on beside its successor."""
@@ -153,9 +184,11 @@ def network(text: str) -> str:
         ValueError: it is none.
     """
     try:
-        return str(ip_network(text))
+        if "%" not in text:  # an interface of this host is no network
+            return str(ip_network(text))
     except ValueError:
-        raise ValueError("must be an address or a network, such as 192.0.2.0/24 or 2001:db8::/32") from None
+        pass
+    raise ValueError("must be an address or a network, such as 192.0.2.0/24 or 2001:db8::/32")
 
 
 def moment(text: str) -> str:
@@ -215,6 +248,21 @@ def _statements() -> Mapping[str, Statement]:
 def list_keys(session: Session) -> list[Row]:
     """All keys, the oldest first, as the resource lists them."""
     return sorted(session.rows(_statements()["list"], domains=None), key=lambda row: row["created"])
+
+
+def named_keys(session: Session, name: str) -> list[Row]:
+    """Those of `list_keys` with a name or a uuid; names are not unique."""
+    return [row for row in list_keys(session) if name in (row["name"], str(row["api_key_uuid"]))]
+
+
+def find_domain(session: Session, name: str) -> UUID | None:
+    """A domain that a key may be bound to, by uuid or name."""
+    try:
+        uuid = UUID(name)
+    except ValueError:
+        uuid = None
+    found: UUID | None = session.value(_statements()["domain"], uuid=uuid, name=name, domains=None)
+    return found
 
 
 def create_key(

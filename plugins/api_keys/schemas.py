@@ -8,8 +8,7 @@ from typing import Any
 from marshmallow import ValidationError
 
 from pbxapi.plugin import Digits, Record, Text, TrueFalse, fields, validate
-from pbxapi.plugin.keys import OVERLAP_MOST, moment, network, rate, scope
-
+from pbxapi.plugin.keys import NAME_MOST, OVERLAP_MOST, moment, network, rate, scope
 
 _PREVIOUS = "Until when the key before this one is good too"
 
@@ -45,7 +44,7 @@ def _list(inner: Text, label: str, **kwargs: Any) -> fields.List:
 
 class ApiKey(Record):
     api_key_uuid = fields.UUID(dump_only=True)
-    name = Text(required=True, max=100)
+    name = Text(required=True, max=NAME_MOST)
     hint = Text(dump_only=True, metadata={"description": "The last four characters of the key"})
     domains = _list(
         Text(required=True, label="Domain"),
