@@ -15,6 +15,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from werkzeug.routing import Rule
 
 from pbxapi.app import load_registry
 from pbxapi.config import Config
@@ -46,7 +47,7 @@ class Kind:
 
 
 KINDS: Mapping[str, Kind] = {
-    "api-keys": Kind(),
+    "api-keys": Kind(lambda n: {"name": f"key {n}", "scopes": ["*"]}, open=True),
     "cdr": Kind(),
     "changes": Kind(),
     "extensions": Kind(lambda n: {"extension": str(70_000 + n), "voicemail_enabled": "true"}),
@@ -56,6 +57,9 @@ KINDS: Mapping[str, Kind] = {
     "users": Kind(lambda n: {"username": f"user{n}", "password": f"Passw0rd-of-{n}"}),
     "voicemails": Kind(lambda n: {"voicemail_id": str(80_000 + n)}, uuid_of("voicemail", DOMAIN, "1001")),
 }
+
+OPEN = {"/readyz", "/api/v1/openapi.json"}
+"""Routes that answer without a key: for whoever watches the host, and for whoever reads about the API."""
 
 REGISTRY = load_plugins(Config(database_url="postgresql://"), {})
 RESOURCES = dict(REGISTRY.resources)
@@ -115,7 +119,7 @@ def items(name: str) -> list[Operation]:
     return [o for o in RESOURCES[name].declaration.all_operations() if o.on == "item"]
 
 
-def page(client: Client, name: str, operation: str, **query: Any) -> Reply:
+def page(client: Client, name: str, operation: str, /, **query: Any) -> Reply:
     """One page of a list, of the sample record that has one where it belongs to a record."""
     found = next(o for o in RESOURCES[name].declaration.all_operations() if o.name == operation)
     uuid = ""
@@ -181,12 +185,14 @@ def test_a_link_to_another_tenants_record_is_refused(system: Pbx, name: str, fie
             assert (reply.status, reply.error["code"], reply.error["field"]) == (400, "VALIDATION_ERROR", field)
 
 
+def closed_rules(system: Pbx) -> list[Rule]:
+    return [rule for rule in system.app.url_map.iter_rules() if rule.rule not in OPEN]
+
+
 def test_a_wrong_key_is_refused_on_every_route(system: Pbx) -> None:
     tried = 0
-    prefix = system.config.url_prefix
-    for rule in system.app.url_map.iter_rules():
+    for rule in closed_rules(system):
         path = re.sub(r"<[^>]+>", str(uuid4()), rule.rule)
-        assert path.startswith(prefix + "/"), f"{path} is outside of {prefix}"
         for method in rule.methods or ():
             for key in ("wrong", "wr\u00f6ng", "test-key"):
                 response = system.app.test_client().open(
@@ -203,8 +209,7 @@ def test_a_wrong_key_is_refused_on_every_route(system: Pbx) -> None:
 
 
 def test_without_a_key_or_a_domain_every_route_of_a_resource_is_closed(system: Pbx) -> None:
-    resource_rules = [r for r in system.app.url_map.iter_rules() if not r.rule.endswith("openapi.json")]
-    for rule in resource_rules:
+    for rule in closed_rules(system):
         path = re.sub(r"<[^>]+>", str(uuid4()), rule.rule)
         for method in sorted((rule.methods or set()) - {"HEAD"}):
             client = system.app.test_client()
@@ -329,11 +334,9 @@ def test_a_filter_compares_for_equality(system: Pbx, name: str, operation: str) 
     some = page(system.client, name, operation, per_page=100).data
     for column in rows.declaration.filters:
         values = {str(row[column]) for row in some if row.get(column) not in (None, "")}
-        for value in sorted(values)[:2] or ["1"]:
+        for value in sorted(values)[:2]:
             found = page(system.client, name, operation, per_page=100, **{column: value})
-            if column in rows.row:
-                assert {str(row[column]) for row in found.data} <= {value}
-                assert found.body["pagination"]["total"] >= (1 if values else 0)
+            assert {str(row[column]) for row in found.data} == {value}
 
 
 @every_list
@@ -505,19 +508,18 @@ def test_get_answers_text_and_flags_as_the_contract_spells_them(
             check(value, field)
 
 
-def alike(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A table's row, with the spellings of nothing made one, without the marks of an update."""
-    return {
-        column: None if value in (None, False, "", "false") else value
-        for column, value in row.items()
-        if column not in ("update_date", "update_user")
-    }
+def text_of(value: Any) -> Any:
+    """How get spells what a column holds."""
+    return (
+        {True: "true", False: "false", None: ""}.get(value, str(value)) if not isinstance(value, list) else value
+    )
 
 
 @every_resource
 def test_an_update_leaves_what_was_not_sent_as_it_was(
     system: Pbx, loaded: Mapping[str, LoadedResource], name: str
 ) -> None:
+    """An update writes the whole row. What get answers may replace what nobody had set, and nothing else."""
     resource = loaded[name]
     declaration = resource.declaration
     if "update" not in declaration.standard or not declaration.table:
@@ -526,15 +528,16 @@ def test_an_update_leaves_what_was_not_sent_as_it_was(
     for uuid in {make(system.client, name), str(kind.full or make(system.client, name))}:
         select = f"select * from {declaration.table} where {declaration.id} = %(uuid)s::uuid"
         before, answered = system.rows(select, uuid=uuid)[0], system.client.get(name, uuid)
-        writable = [
-            f
-            for f in resource.schema.load_fields
-            if isinstance(answered.get(f), str) and f not in resource.secrets
-        ]
+        writable = [f for f in resource.schema.load_fields if isinstance(answered.get(f), str)]
+        writable = [f for f in writable if f not in resource.secrets]
         field = next((f for f in writable if f.endswith("description")), writable[0])
         reply = system.client.call(name, "update", uuid, {field: answered[field]})
         assert reply.status == 200, reply.body
-        assert alike(system.rows(select, uuid=uuid)[0]) == alike(before)
+        after = system.rows(select, uuid=uuid)[0]
+        changed = {column for column in after if after[column] != before[column]} - {"update_date", "update_user"}
+        for column in changed:
+            assert before[column] in (None, ""), f"{column} was {before[column]!r} and is {after[column]!r}"
+            assert answered.get(column) == text_of(after[column]), f"{column} became {after[column]!r}"
         assert system.client.get(name, uuid) == answered
 
 
