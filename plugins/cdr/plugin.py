@@ -66,8 +66,6 @@ cdr = Resource(
         "billsec",
         "hangup_cause",
         "recording_file",
-        "status",
-        "missed_call",
     ),
     search=("caller_id_name", "caller_id_number", "caller_destination", "destination_number"),
     sort={

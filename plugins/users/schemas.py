@@ -73,6 +73,7 @@ class User(Record):
     groups = GroupNames(
         GroupName(required=True, label="Group"),
         load_default=list,
+        error_messages={"invalid": "Groups must be a list", "null": "Groups must be a list"},
         metadata={
             "description": "Names of groups; answered as objects with name and description.",
             "items": {
