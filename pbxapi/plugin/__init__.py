@@ -30,6 +30,7 @@ from pbxapi.plugin.effects import (
     WriteFile,
     clear_cache,
 )
+from pbxapi.plugin.expectations import Expectation, GatewayKnown, UserExists
 from pbxapi.plugin.fields import Digits, Emails, Link, Nested, Record, Text, TrueFalse, fields, validate
 from pbxapi.plugin.resource import Operation, Resource, Rows, Unique
 from pbxapi.plugin.zones import TimeZone, domain_zone
@@ -50,6 +51,8 @@ __all__ = [
     "Effect",
     "Emails",
     "EventType",
+    "Expectation",
+    "GatewayKnown",
     "Job",
     "JobRun",
     "KillGateway",
@@ -78,6 +81,7 @@ __all__ = [
     "TimeZone",
     "TrueFalse",
     "Unique",
+    "UserExists",
     "WriteFile",
     "clear_cache",
     "create_record",

@@ -13,6 +13,7 @@ from pbxapi.data.listing import Sort
 from pbxapi.plugin import crud
 from pbxapi.plugin.call import Answer, Call
 from pbxapi.plugin.effects import Effect
+from pbxapi.plugin.expectations import Expectation
 from pbxapi.plugin.fields import Record
 
 if TYPE_CHECKING:
@@ -160,6 +161,7 @@ class Resource:
         show: completes what `get` answers: ``(call, record)``.
         keep: fields whose old values the effects need.
         effects: what a change does to a switch node, computed there from the current rows.
+        expects: what the switch should say of a record, from the current rows; for `pbxapi reconcile`.
     """
 
     name: str
@@ -188,6 +190,7 @@ class Resource:
     show: Callable[[Call, dict[str, Any]], None] | None = None
     keep: tuple[str, ...] = ()
     effects: Callable[[Change], Iterable[Effect]] | None = None
+    expects: Callable[[Change], Iterable[Expectation]] | None = None
 
     @property
     def uniques(self) -> tuple[Unique, ...]:

@@ -98,6 +98,24 @@ class Cache:
         """
         return self._store.exists(_checked(key))
 
+    def written_at(self, key: str) -> float | None:
+        """When the entry under exactly this key was written, in seconds since 1970; None if there is none.
+
+        None also for memcache, which does not tell.
+
+        Raises:
+            ValueError, CacheError: as `delete`.
+        """
+        return self._store.written_at(_checked(key))
+
+    def keys_matching(self, prefix: str) -> list[str]:
+        """The keys of all entries that begin with a text, as far as names of files tell them; none for memcache.
+
+        Raises:
+            ValueError, CacheError: as `delete`.
+        """
+        return self._store.keys_matching(_checked(prefix))
+
     def _tell(self, done: str) -> None:
         command = "cache" if self.method == "file" else self.method
         self._event_socket.send_event(
@@ -114,15 +132,31 @@ class _Files:
             self._each(os.unlink, [name for key in keys for name in _file_names(key)], folder)
 
     def delete_matching(self, prefix: str) -> list[str]:
-        starts = _file_names(prefix)
-        names: list[str] = []
         with self._opened() as folder:
-            if folder is not None:
-                with os.scandir(folder) as entries:
-                    names = [entry.name for entry in entries if entry.name.startswith(starts)]
+            names = self._names(prefix, folder)
             self._each(os.unlink, names, folder)
-        # A name is as long as its key. What an outside caller dialled is in there too, and may not be text.
-        return [f"delete {prefix}{name[len(prefix) :]}" for name in names if name.isprintable()]
+        return [f"delete {key}" for key in _keys(prefix, names)]
+
+    def keys_matching(self, prefix: str) -> list[str]:
+        with self._opened() as folder:
+            return _keys(prefix, self._names(prefix, folder))
+
+    def written_at(self, key: str) -> float | None:
+        times: list[float] = []
+
+        def note(name: str, *, dir_fd: int) -> None:
+            times.append(os.lstat(name, dir_fd=dir_fd).st_mtime)
+
+        with self._opened() as folder:
+            self._each(note, _file_names(key), folder)
+        return min(times, default=None)
+
+    def _names(self, prefix: str, folder: int | None) -> list[str]:
+        if folder is None:
+            return []
+        starts = _file_names(prefix)
+        with os.scandir(folder) as entries:
+            return [entry.name for entry in entries if entry.name.startswith(starts)]
 
     def exists(self, key: str) -> bool:
         with self._opened() as folder:
@@ -171,6 +205,12 @@ class _Memcache:
         self._ask("memcache flush", "+OK")
         return ["flush"]
 
+    def keys_matching(self, prefix: str) -> list[str]:
+        return []
+
+    def written_at(self, key: str) -> float | None:
+        return None
+
     def exists(self, key: str) -> bool:
         command = f"memcache getflags {_argument(key)}"
         answer = self._event_socket.api(command).strip()
@@ -198,6 +238,14 @@ def _file_names(key: str) -> tuple[str, ...]:
     php = key.replace(":", ".")
     lua = php.replace("/", "_").replace("\\", "_")
     return (lua,) if "/" in php or php == lua else (lua, php)
+
+
+def _keys(prefix: str, names: Iterable[str]) -> list[str]:
+    """The keys of files: a name is as long as its key.
+
+    What an outside caller dialled is in there too, and may not be text: such are left out.
+    """
+    return [f"{prefix}{name[len(prefix) :]}" for name in names if name.isprintable()]
 
 
 def _argument(key: str) -> str:

@@ -18,6 +18,20 @@ from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
 
+def read_file(root: Path, relative: str) -> bytes | None:
+    """What is in a file; None if there is none.
+
+    Raises:
+        ValueError, OSError: as `write_file`.
+    """
+    parents, name = _split(relative)
+    try:
+        with _opened(root, parents) as folder:
+            return _content(name, folder)
+    except FileNotFoundError:
+        return None
+
+
 def write_file(root: Path, relative: str, text: str, mode: int = 0o660) -> bool:
     """Put a text (as UTF-8) into a file, whole or not at all; True if that changed anything.
 

@@ -10,6 +10,8 @@ from pbxapi.plugin import (
     Call,
     Change,
     Effect,
+    Expectation,
+    GatewayKnown,
     KillGateway,
     Plugin,
     RemoveFile,
@@ -31,7 +33,7 @@ _UNSEEN = frozenset({"gateway", "channels", "codec_prefs", "description"})
 
 def prepare(call: Call, record: dict[str, Any], old: Mapping[str, Any] | None) -> None:
     """Check what schemas cannot: the SIP profile and the context."""
-    if not record["profile"]:
+    if call.data.get("profile") == "":
         raise invalid("Profile is required", "profile")
     if (old is None or record["profile"] != old["profile"]) and not call.row("profile", profile=record["profile"]):
         raise invalid("profile names no SIP profile of this system", "profile")
@@ -74,8 +76,7 @@ def effects(change: Change) -> Iterator[Effect]:
     """
     if change.changed and change.changed <= _UNSEEN:
         return
-    current, name = change.current, str(change.uuid)
-    serves = current is not None and current["enabled"] == "true" and current["hostname"] in ("", change.hostname)
+    current, name, serves = change.current, str(change.uuid), _serves(change)
     yield clear_cache("configuration:sofia.conf")
     if "sip_profiles" in change.folders:
         for profile in change.values("profile"):
@@ -84,13 +85,29 @@ def effects(change: Change) -> Iterator[Effect]:
                 yield WriteFile("sip_profiles", path, gateway_file(current))
             else:
                 yield RemoveFile("sip_profiles", path)
-    here = {row["sip_profile_name"] for row in change.rows("profiles", hostname=change.hostname)}
-    profiles = [profile for profile in change.values("profile") if profile in here]
+    profiles = _profiles(change)
     if profiles and (change.changed or not serves):
         # The switch finds it by its name alone; the profile only has to be one that runs.
         yield KillGateway(profiles[0], name)
     if serves:
         yield from map(Rescan, profiles)
+
+
+def expects(change: Change) -> Iterator[Expectation]:
+    """It runs where it serves and its profile is."""
+    yield GatewayKnown(str(change.uuid), _serves(change) and bool(_profiles(change)))
+
+
+def _serves(change: Change) -> bool:
+    """Whether this node should run it."""
+    current = change.current
+    return current is not None and current["enabled"] == "true" and current["hostname"] in ("", change.hostname)
+
+
+def _profiles(change: Change) -> list[str]:
+    """The profiles that it was and is in, as far as this node runs them."""
+    here = {row["sip_profile_name"] for row in change.rows("profiles", hostname=change.hostname)}
+    return [profile for profile in change.values("profile") if profile in here]
 
 
 gateways = Resource(
@@ -110,6 +127,7 @@ gateways = Resource(
     show=show,
     keep=("profile",),
     effects=effects,
+    expects=expects,
 )
 
 plugin = Plugin(name="gateways", version="1.0.0", resources=(gateways,))

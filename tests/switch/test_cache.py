@@ -275,3 +275,21 @@ def test_directory_and_configuration_keys_have_a_form_with_the_host_name():
 def test_a_cache_without_a_method_or_a_folder_is_refused(event_socket, method):
     with pytest.raises(ValueError, match="not a cache"):
         Cache(method, event_socket)
+
+
+def test_an_entry_tells_when_it_was_written(cache, folder):
+    store(folder, "directory.101@example.com")
+    os.utime(folder / "directory.101@example.com", (1000.5, 1000.5))
+    assert cache.written_at("directory:101@example.com") == 1000.5
+    assert cache.written_at("directory:102@example.com") is None
+
+
+def test_the_keys_of_a_prefix_are_read_from_the_files(cache, folder):
+    store(folder, "directory.101@example.com", "pbx1.directory.102@example.com", "dialplan.public")
+    assert cache.keys_matching("directory:") == ["directory:101@example.com"]
+    assert cache.keys_matching("pbx1:directory:") == ["pbx1:directory:102@example.com"]
+
+
+def test_memcache_tells_neither_keys_nor_times(memcache):
+    assert memcache.keys_matching("directory:") == []
+    assert memcache.written_at("directory:101@example.com") is None

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pbxapi.switch import files
-from pbxapi.switch.files import make_folder, move_folder, remove_file, remove_folder, write_file
+from pbxapi.switch.files import make_folder, move_folder, read_file, remove_file, remove_folder, write_file
 
 
 @pytest.fixture
@@ -281,3 +281,12 @@ def test_no_descriptor_stays_open(root):
         with pytest.raises(NotADirectoryError):
             act(root, "f/g")
     assert count() == before
+
+
+def test_a_file_is_read_and_one_that_is_not_there_is_none(root):
+    write_file(root, "a/b.xml", "x")
+    assert read_file(root, "a/b.xml") == b"x"
+    assert read_file(root, "a/c.xml") is None
+    assert read_file(root, "nosuch/b.xml") is None
+    with pytest.raises(ValueError):
+        read_file(root, "../b.xml")
