@@ -11,6 +11,6 @@ select k.api_key_uuid, k.name, coalesce(k.hint, '') as hint,
        coalesce(to_char(k.last_used_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), '') as last_used_at,
        to_char(k.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as created_at,
        coalesce(k.created_by, '') as created_by,
-       coalesce(k.last_used_at, '-infinity') as used, k.created_at as created
+       coalesce(k.last_used_at, to_timestamp(0)) as used, k.created_at as created
   from pbxapi.api_key as k
  where %(domains)s::uuid[] is null or k.domains <@ %(domains)s::uuid[]
