@@ -15,6 +15,7 @@ from pbxapi.data.jobs import add_job, refuse_secrets
 from pbxapi.data.keys import Network, covers
 from pbxapi.data.settings import Settings, read_settings
 from pbxapi.errors import ApiError, duplicate, forbidden, invalid
+from pbxapi.plugin.fields import links_in
 
 if TYPE_CHECKING:
     from pbxapi.plugin.loader import LoadedResource
@@ -192,9 +193,7 @@ class Call:
                 everywhere = unique.everywhere(self) if callable(unique.everywhere) else unique.everywhere
                 self._claim_unique(unique.columns, record, everywhere)
         self.claim_numbers({n: str(record[n]) for n in declaration.numbers if n in changed and record.get(n)})
-        for name, link in self.resource.schema.links().items():
-            if name in changed and record.get(name):
-                self.check_link(link.table, link.column, str(record[name]), name, shared=link.shared)
+        self._check_links(record, changed)
 
     def check_link(self, table: str, column: str, uuid: str, field: str, *, shared: bool = False) -> None:
         """400 where a link's record is not of the caller's domain."""
@@ -204,6 +203,14 @@ class Call:
         text = f"select 1 from {table} where {column} = %(uuid)s and {owner}"
         if self.session.row(text, uuid=uuid, domain_uuid=self.caller.domain_uuid) is None:
             raise invalid(f"{field} names no record of this domain", field)
+
+    def _check_links(self, record: Mapping[str, Any], changed: set[str]) -> None:
+        known: set[tuple[str, str, str, bool]] = set()
+        for place, link, uuid in links_in(self.resource.schema, record):
+            target = (link.table, link.column, uuid, link.shared)
+            if place.partition(".")[0] in changed and target not in known:
+                self.check_link(link.table, link.column, uuid, place, shared=link.shared)
+                known.add(target)
 
     def claim_numbers(self, numbers: Mapping[str, str]) -> None:
         """Check that numbers (field -> number) mean nothing else in this domain yet.

@@ -7,7 +7,7 @@ numbers are strings of digits. A field refuses what the database, the event sock
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any, Literal
 from uuid import UUID
@@ -236,9 +236,29 @@ class Record(Schema):
                 found |= field.schema.secrets()
         return frozenset(found)
 
-    def links(self) -> Mapping[str, Link]:
-        """The fields that link to other records."""
-        return {name: field for name, field in self.fields.items() if isinstance(field, Link)}
+
+def links_in(schema: Schema, record: Mapping[str, Any]) -> Iterator[tuple[str, Link, str]]:
+    """Every link that a record holds, in lists and nested records too: its place, the field, the uuid.
+
+    A place is such as ``lines.0.device_uuid``.
+    """
+    for name, field in schema.load_fields.items():
+        yield from _links(field, record.get(name), name)
+
+
+def _links(field: fields.Field[Any], value: Any, place: str) -> Iterator[tuple[str, Link, str]]:
+    if not value:
+        return
+    if isinstance(field, Link):
+        yield place, field, str(value)
+    elif isinstance(field, fields.List):
+        for number, item in enumerate(value):
+            yield from _links(field.inner, item, f"{place}.{number}")
+    elif isinstance(field, fields.Nested):
+        for number, item in enumerate(value if field.many else [value]):
+            part = f"{place}.{number}" if field.many else place
+            for below, link, uuid in links_in(field.schema, item):
+                yield f"{part}.{below}", link, uuid
 
 
 class InputError(Exception):

@@ -10,7 +10,7 @@ import itertools
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -21,7 +21,7 @@ from pbxapi.app import load_registry
 from pbxapi.config import Config
 from pbxapi.data.database import Session
 from pbxapi.http import callers
-from pbxapi.plugin import Operation
+from pbxapi.plugin import Link, Operation, fields
 from pbxapi.plugin.loader import LoadedResource, LoadedRows, load_plugins
 from pbxapi.sandbox.database import scratch_database
 from pbxapi.sandbox.postgres import EmbeddedPostgres
@@ -39,11 +39,13 @@ class Kind:
         body: what makes one, from a number; None where records cannot be made.
         full: uuid of a sample record that has rows in every list that belongs to it.
         open: whether the system's key may see the records of all domains.
+        nested: a good nested record of each field that holds some with links.
     """
 
     body: Callable[[int], Mapping[str, Any]] | None = None
     full: UUID | None = None
     open: bool = False
+    nested: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 KINDS: Mapping[str, Kind] = {
@@ -161,13 +163,51 @@ def test_a_record_that_nobody_has_is_not_there(system: Pbx, name: str) -> None:
             assert (reply.status, reply.error["code"]) == (404, "NOT_FOUND"), f"{method} {path}: {reply.body}"
 
 
-def links() -> list[tuple[str, str]]:
-    return [(name, field) for name, resource in RESOURCES.items() for field in resource.schema.links()]
+@dataclass(frozen=True)
+class Linking:
+    """A field that links to another record, in a list or a nested record too.
+
+    Attributes:
+        top: the field of the body that it is in.
+        place: how an error names it.
+        value: what to send for `top`, from the uuid to link to and, for nested records, a good one of them.
+    """
+
+    top: str
+    place: str
+    link: Link
+    value: Callable[[str, Mapping[str, Any]], Any]
 
 
-@pytest.mark.parametrize(("name", "field"), links())
-def test_a_link_to_another_tenants_record_is_refused(system: Pbx, name: str, field: str) -> None:
-    link = RESOURCES[name].schema.links()[field]
+def linkings(name: str) -> Iterator[Linking]:
+    for top, declared in RESOURCES[name].schema.load_fields.items():
+        if isinstance(declared, Link):
+            yield Linking(top, top, declared, lambda uuid, _good: uuid)
+        elif isinstance(declared, fields.List) and isinstance(declared.inner, Link):
+            yield Linking(top, f"{top}.0", declared.inner, lambda uuid, _good: [uuid])
+        elif isinstance(declared, fields.Nested):
+            for inner, link in declared.schema.load_fields.items():
+                if isinstance(link, Link):
+                    if declared.many:
+                        yield Linking(
+                            top, f"{top}.0.{inner}", link, lambda uuid, good, inner=inner: [{**good, inner: uuid}]
+                        )
+                    else:
+                        yield Linking(
+                            top, f"{top}.{inner}", link, lambda uuid, good, inner=inner: {**good, inner: uuid}
+                        )
+
+
+@pytest.mark.parametrize(
+    ("name", "linking"),
+    [
+        pytest.param(name, linking, id=f"{name}-{linking.place}")
+        for name in RESOURCES
+        for linking in linkings(name)
+    ],
+)
+def test_a_link_to_another_tenants_record_is_refused(system: Pbx, name: str, linking: Linking) -> None:
+    link, kind = linking.link, kind_of(name)
     foreign = uuid4()
     system.run(
         f"insert into {link.table} ({link.column}, domain_uuid) values (%(uuid)s, %(domain)s)",
@@ -175,14 +215,15 @@ def test_a_link_to_another_tenants_record_is_refused(system: Pbx, name: str, fie
         domain=SECOND_DOMAIN_UUID,
     )
     client = system.client
-    body = kind_of(name).body
     own = make(client, name)
     for target in (str(foreign), str(foreign).upper(), str(uuid4())):
-        replies = [client.call(name, "update", own, {field: target})]
-        if body is not None:
-            replies.append(client.call(name, "create", json={**body(next(NUMBERS)), field: target}))
+        value = linking.value(target, kind.nested.get(linking.top, {}))
+        replies = [client.call(name, "update", own, {linking.top: value})]
+        if kind.body is not None:
+            replies.append(client.call(name, "create", json={**kind.body(next(NUMBERS)), linking.top: value}))
         for reply in replies:
-            assert (reply.status, reply.error["code"], reply.error["field"]) == (400, "VALIDATION_ERROR", field)
+            assert reply.status == 400, reply.body
+            assert (reply.error["code"], reply.error["field"]) == ("VALIDATION_ERROR", linking.place)
 
 
 def closed_rules(system: Pbx) -> list[Rule]:
@@ -504,8 +545,8 @@ def test_get_answers_text_and_flags_as_the_contract_spells_them(
             assert value is not None or where in resource.nullable, f"{where} is null"
 
     for uuid in {make(system.client, name), str(kind_of(name).full or make(system.client, name))}:
-        for field, value in system.client.get(name, uuid).items():
-            check(value, field)
+        for column, value in system.client.get(name, uuid).items():
+            check(value, column)
 
 
 def text_of(value: Any) -> Any:
