@@ -2,27 +2,40 @@
 
 from __future__ import annotations
 
+import ipaddress
 import secrets
 from collections.abc import Iterator, Mapping
 from typing import Any
 from uuid import UUID, uuid4
 
-from pbxapi_plugins.voicemails.boxes import Voicemail, box_number, folder, new_box_defaults, new_pin
+from pbxapi_plugins.voicemails.boxes import (
+    Voicemail,
+    box_number,
+    folder,
+    hold_numbers,
+    is_box_number,
+    new_box_defaults,
+    new_pin,
+)
 
 from pbxapi.plugin import (
     Call,
     Change,
     Effect,
+    Expectation,
     MakeFolder,
     MessageWaiting,
     MoveFolder,
     Plugin,
     Refresh,
+    ReloadAcl,
     RemoveFile,
     RemoveFolder,
     Resource,
+    UserExists,
     WriteFile,
     clear_cache,
+    duplicate,
     invalid,
 )
 from pbxapi.plugin.dialling import check_context
@@ -31,27 +44,59 @@ from pbxapi.xml.directory import call_groups, domain_file, extension_file, exten
 from .schemas import Extension
 
 _BOX_FIELDS = ("voicemail_enabled", "voicemail_password", "voicemail_mail_to")
+_FORWARDS = ("forward_all", "forward_busy", "forward_no_answer", "forward_user_not_registered")
+_ACL = frozenset({"cidr", "extension", "enabled"})
+"""Fields that decide from where the switch's access lists let the extension in."""
 
 
 def prepare(call: Call, record: dict[str, Any], old: Mapping[str, Any] | None) -> None:
     """Fill what was left out, and check what schemas cannot."""
     if old is None:
         record["password"] = record["password"] or secrets.token_hex(8)
-        record["user_context"] = record["user_context"] or call.caller.domain_name
         for name in ("effective_caller_id_name", "effective_caller_id_number"):
             if name not in call.data or not call.data[name]:
                 record[name] = record["extension"]
-    elif not record["password"]:
+    elif call.data.get("password") == "":
         raise invalid("Password is required", "password")
     if record["number_alias"] == record["extension"]:
         raise invalid("number_alias must differ from the extension", "number_alias")
-    if old is None or record["user_context"] != old["user_context"]:
+    record["user_context"] = record["user_context"] or call.caller.domain_name
+    changed = {name for name, value in call.data.items() if value and (old is None or old.get(name) != value)}
+    if old is None or "user_context" in changed:
         check_context(call, record["user_context"], "user_context")
-    dial_string_before = old["dial_string"] if old else ""
-    if record["dial_string"] != dial_string_before and record["dial_string"] and not call.caller.allow_global:
-        raise invalid("dial_string reaches beyond the domain; only the system's key may set it", "dial_string")
+    if not call.caller.allow_global:
+        _check_fence(call, record, changed)
+    if "cidr" in changed:
+        _check_networks(record["cidr"])
+    for forward in _FORWARDS:
+        on, destination = f"{forward}_enabled", f"{forward}_destination"
+        if {on, destination} & call.data.keys() and record[on] == "true" and not record[destination]:
+            raise invalid(f"{destination} is required where {on} is true", destination)
     if _wants_box(call) and not box_number(record):
         raise invalid("a voicemail box needs a number in digits", "voicemail_enabled")
+
+
+def _check_fence(call: Call, record: Mapping[str, Any], changed: set[str]) -> None:
+    """Refuse what reaches another tenant: dial strings, and the names of its boxes and sounds."""
+    domain = call.caller.domain_name
+    if "dial_string" in changed:
+        raise invalid("dial_string reaches beyond the domain; only the system's key may set it", "dial_string")
+    box, _, owner = record["mwi_account"].partition("@")
+    if "mwi_account" in changed and not (box and owner in ("", domain)):
+        raise invalid(f"mwi_account must be a box of this domain, as in 101@{domain}", "mwi_account")
+    if "hold_music" in changed and call.row("stream", stream_location=record["hold_music"]) is None:
+        # Music is called <name> where it is shared and <domain>/<name> where it is a tenant's.
+        parts = record["hold_music"].removeprefix("local_stream://").split("/")
+        if ".." in parts or (len(parts) > 1 and domain not in parts[:-1] and parts[0] != "default"):
+            raise invalid("hold_music must be music that all share, or a sound of this domain", "hold_music")
+
+
+def _check_networks(cidr: str) -> None:
+    try:
+        for network in cidr.split(","):
+            ipaddress.ip_network(network.strip(), strict=False)
+    except ValueError:
+        raise invalid("Cidr must be networks such as 192.0.2.0/24, separated by commas", "cidr") from None
 
 
 def store(call: Call, record: Mapping[str, Any], old: Mapping[str, Any] | None) -> None:
@@ -64,6 +109,8 @@ def store(call: Call, record: Mapping[str, Any], old: Mapping[str, Any] | None) 
             call.run(
                 "link_user", extension_user_uuid=uuid4(), extension_uuid=uuid, user_uuid=call.data["user_uuid"]
             )
+    if call.data.get("follow_me_enabled"):
+        call.run("set_follow_me", extension_uuid=uuid, follow_me_enabled=record["follow_me_enabled"])
     if old is None:
         return
     number, old_number = record["extension"], old["extension"]
@@ -90,6 +137,8 @@ def _store_box(call: Call, record: Mapping[str, Any], old: Mapping[str, Any] | N
         new = {**Voicemail().load({"voicemail_id": box_number(record)}), **new_box_defaults(call), **changed}
         new["voicemail_password"] = new["voicemail_password"] or new_pin()
         call.run("voicemails/create", voicemail_uuid=uuid4(), **new)
+    elif any(changed.get(name) for name in ("voicemail_password", "voicemail_mail_to")):
+        call.warn("There is no voicemail box: send voicemail_enabled to make one")
 
 
 def _box_of(call: Call, record: Mapping[str, Any], old: Mapping[str, Any] | None) -> dict[str, Any] | None:
@@ -98,16 +147,17 @@ def _box_of(call: Call, record: Mapping[str, Any], old: Mapping[str, Any] | None
     old_number = box_number(old) if old else number
     if not number:
         return None
-    for voicemail_id in sorted({number, old_number} - {""}):
-        call.lock("voicemail", call.caller.domain_uuid, voicemail_id)
+    hold_numbers(call, number, old_number)
     uuid = call.value("voicemails/find", voicemail_id=old_number)
     if uuid is None:
         uuid = call.value("voicemails/find", voicemail_id=number)
     elif number != old_number:
         if call.value("voicemails/find", voicemail_id=number) is not None:
-            raise invalid(f"there is a voicemail box {number} already", "extension")
+            raise duplicate(f"The number {number} has a voicemail box of its own", "extension")
         call.run("voicemails/renumber", voicemail_uuid=uuid, old_id=old_number, voicemail_id=number)
-    return call.row("voicemails/get", voicemail_uuid=uuid) if uuid else None
+    if uuid is None or call.row("voicemails/hold", voicemail_uuid=uuid) is None:
+        return None
+    return call.row("voicemails/get", voicemail_uuid=uuid)
 
 
 def remove(call: Call, record: Mapping[str, Any]) -> None:
@@ -134,25 +184,38 @@ def effects(change: Change) -> Iterator[Effect]:
             yield clear_cache(f"directory:{number}@{context}")
     if change.values("call_group"):
         yield clear_cache(f"directory:groups:{domain}")
+    if change.values("cidr") and (change.action != "update" or change.changed & _ACL):
+        yield ReloadAcl()
     yield from _folders(change)
     if "extensions" in change.folders:
         yield from _files(change)
+    if "provision" in change.folders and change.current:
+        for device in change.rows("devices", number=change.current["extension"]):
+            yield Refresh("devices", device["device_uuid"])
+
+
+def expects(change: Change) -> Iterator[Expectation]:
+    """The switch finds it by its number and by its alias, once it is enabled."""
+    enabled = change.current is not None and change.current["enabled"] == "true"
+    for number in [*change.values("extension"), *change.values("number_alias")]:
+        yield UserExists(number, change.domain_name, enabled)
 
 
 def _folders(change: Change) -> Iterator[Effect]:
-    current = change.current
-    old_box = box_number(change.old)
-    box = box_number(current) if current and current["voicemail"] else ""
-    if old_box and old_box != box:
-        taken = change.row("voicemails/find", voicemail_id=old_box) is not None
-        if box:
-            old, new = folder(change.domain_name, old_box), folder(change.domain_name, box)
-            yield MoveFolder("voicemail", old, new, unless_there=taken)
-        elif current is None and not taken:
-            yield RemoveFolder("voicemail", folder(change.domain_name, old_box))
-        yield MessageWaiting(f"{old_box}@{change.domain_name}")
-    if box:
-        yield MakeFolder("voicemail", folder(change.domain_name, box))
+    domain, current = change.domain_name, change.current
+    if current is None:
+        for number in filter(is_box_number, (*change.values("extension"), *change.values("number_alias"))):
+            if change.row("voicemails/find", voicemail_id=number) is None:
+                yield RemoveFolder("voicemail", folder(domain, number))
+                yield MessageWaiting(f"{number}@{domain}")
+    elif current["voicemail"]:
+        box, old_box = box_number(current), box_number(change.old)
+        if old_box and old_box != box:
+            taken = change.row("voicemails/find", voicemail_id=old_box) is not None
+            yield MoveFolder("voicemail", folder(domain, old_box), folder(domain, box), unless_there=taken)
+            yield MessageWaiting(f"{old_box}@{domain}")
+            yield MessageWaiting(f"{box}@{domain}")
+        yield MakeFolder("voicemail", folder(domain, box))
 
 
 def _files(change: Change) -> Iterator[Effect]:
@@ -171,17 +234,16 @@ def _files(change: Change) -> Iterator[Effect]:
     if current and name:
         settings = change.settings("domain/dial_string")
         uuid: UUID = change.uuid
-        user = current["user"] or {}
-        follow_me = change.row("follow_me", extension_uuid=uuid) or {}
-        row = {**current, **follow_me, "domain_uuid": change.domain_uuid}
+        user = change.row("directory_user", extension_uuid=uuid) or {}
         text = extension_file(
-            row,
+            {**current, "domain_uuid": change.domain_uuid},
             current["voicemail"]
             and change.row("voicemails/get", voicemail_uuid=current["voicemail"]["voicemail_uuid"]),
             domain_name=domain,
             dial_string=settings.get("domain/dial_string"),
             settings=change.rows("settings", extension_uuid=uuid),
             user_uuid=user.get("user_uuid"),
+            contact_uuid=user.get("contact_uuid"),
         )
         yield WriteFile("extensions", f"{domain}/{name}", text)
     groups: dict[str, list[str]] = {}
@@ -219,8 +281,9 @@ extensions = Resource(
     prepare=prepare,
     store=store,
     remove=remove,
-    keep=("extension", "number_alias", "user_context", "call_group"),
+    keep=("extension", "number_alias", "user_context", "call_group", "cidr"),
     effects=effects,
+    expects=expects,
 )
 
 plugin = Plugin(name="extensions", version="1.0.0", resources=(extensions,))

@@ -1,9 +1,12 @@
 """What an extension looks like."""
 
-from pbxapi.plugin import Digits, Link, Nested, Record, Text, TrueFalse, fields
+from pbxapi.plugin import Digits, Emails, Link, Nested, Record, Text, TrueFalse, fields
 from pbxapi.plugin.dialling import NUMBER
+from pbxapi.plugin.fields import EMAIL
 
 _NUMBER = {"max": 64, "pattern": NUMBER, "expected": "a number: letters, digits and * # + . _ -"}
+
+_DIALLED = {"max": 64, "pattern": r"[0-9*#+]+", "expected": "a number: digits and * # +"}
 
 
 class Voicemail(Record):
@@ -54,9 +57,14 @@ class Extension(Record):
     user_record = Text(
         pattern=r"all|local|inbound|outbound|", expected="all, local, inbound or outbound", load_default=""
     )
-    hold_music = Text(pattern=r"[0-9A-Za-z_./: -]*", expected="the name of a stream", load_default="")
+    hold_music = Text(pattern=r"[0-9A-Za-z_./:@?=&%~ -]*", expected="the name of a stream", load_default="")
     missed_call_app = Text(pattern=r"email|text|", expected="email or text", load_default="")
-    missed_call_data = Text(load_default="")
+    missed_call_data = Text(
+        max=1000,
+        pattern=rf"{EMAIL}(,{EMAIL})*|\+?[0-9]{{3,20}}",
+        expected="e-mail addresses, separated by commas, or a telephone number",
+        load_default="",
+    )
     auth_acl = Text(pattern=r"[0-9A-Za-z_.-]*", expected="the name of an access list", load_default="")
     cidr = Text(pattern=r"[0-9A-Fa-f.:/, ]*", expected="networks separated by commas", load_default="")
     sip_force_contact = Text(pattern=r"[A-Za-z0-9-]*", expected="the name of a contact rule", load_default="")
@@ -73,13 +81,13 @@ class Extension(Record):
     dial_string = Text(max=1000, variables=True, load_default="")
     do_not_disturb = TrueFalse(load_default="false")
     forward_all_enabled = TrueFalse(load_default="false")
-    forward_all_destination = Text(load_default="", **_NUMBER)
+    forward_all_destination = Text(load_default="", **_DIALLED)
     forward_busy_enabled = TrueFalse(load_default="false")
-    forward_busy_destination = Text(load_default="", **_NUMBER)
+    forward_busy_destination = Text(load_default="", **_DIALLED)
     forward_no_answer_enabled = TrueFalse(load_default="false")
-    forward_no_answer_destination = Text(load_default="", **_NUMBER)
+    forward_no_answer_destination = Text(load_default="", **_DIALLED)
     forward_user_not_registered_enabled = TrueFalse(load_default="false")
-    forward_user_not_registered_destination = Text(load_default="", **_NUMBER)
+    forward_user_not_registered_destination = Text(load_default="", **_DIALLED)
     follow_me_enabled = TrueFalse(load_default="false")
     extension_language = Text(max=16, pattern=r"[A-Za-z-]*", expected="a language code", load_default="")
     extension_dialect = Text(max=16, pattern=r"[A-Za-z-]*", expected="a dialect code", load_default="")
@@ -90,6 +98,6 @@ class Extension(Record):
     voicemail_password = Text(
         max=32, pattern=r"[0-9]+", expected="digits", secret=True, load_only=True, load_default=""
     )
-    voicemail_mail_to = Text(load_only=True, load_default="")
+    voicemail_mail_to = Emails(load_only=True, load_default="")
     voicemail = Nested(Voicemail, dump_only=True)
     user = Nested(User, dump_only=True)

@@ -24,7 +24,12 @@ def box_number(extension: Mapping[str, Any]) -> str:
     """The voicemail_id of an extension: its alias where that is a number, else its own number,
     as FusionPBX's extension editor has it. Empty where neither is a number: such an extension can have no box."""
     numbers = (str(extension.get(name) or "") for name in ("number_alias", "extension"))
-    return next((number for number in numbers if number.isascii() and number.isdigit()), "")
+    return next(filter(is_box_number, numbers), "")
+
+
+def is_box_number(number: str) -> bool:
+    """Whether a box can have this number."""
+    return number.isascii() and number.isdigit()
 
 
 def folder(domain_name: str, voicemail_id: str) -> str:

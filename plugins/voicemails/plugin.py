@@ -56,7 +56,7 @@ def prepare(call: Call, record: dict[str, Any], old: Mapping[str, Any] | None) -
     if old is None:
         record |= {name: value for name, value in new_box_defaults(call).items() if not record[name]}
         record["voicemail_password"] = record["voicemail_password"] or new_pin()
-    elif not record["voicemail_password"]:
+    elif call.data.get("voicemail_password") == "":
         raise invalid("Voicemail password is required", "voicemail_password")
     if old is None or record["voicemail_id"] != old["voicemail_id"]:
         hold_numbers(call, record["voicemail_id"], old["voicemail_id"] if old else "")
@@ -114,9 +114,10 @@ def effects(change: Change) -> Iterator[Effect]:
     for number in numbers:
         if number == now:
             continue
+        taken = change.row("find", voicemail_id=number) is not None
         if now:
-            yield MoveFolder("voicemail", folder(domain, number), folder(domain, now))
-        elif change.row("find", voicemail_id=number) is None:
+            yield MoveFolder("voicemail", folder(domain, number), folder(domain, now), unless_there=taken)
+        elif not taken:
             yield RemoveFolder("voicemail", folder(domain, number))
         yield MessageWaiting(f"{number}@{domain}")
     if now:

@@ -47,7 +47,9 @@ select e.extension_uuid,
        coalesce(e.forward_no_answer_enabled::text, 'false') as forward_no_answer_enabled,
        coalesce(e.forward_user_not_registered_destination, '') as forward_user_not_registered_destination,
        coalesce(e.forward_user_not_registered_enabled::text, 'false') as forward_user_not_registered_enabled,
-       coalesce(e.follow_me_enabled::text, 'false') as follow_me_enabled,
+       coalesce((select f.follow_me_enabled::text from v_follow_me as f
+                  where f.domain_uuid = %(domain_uuid)s and f.follow_me_uuid = e.follow_me_uuid),
+                e.follow_me_enabled::text, 'false') as follow_me_enabled,
        coalesce(e.extension_language, '') as extension_language,  --? v_extensions.extension_language
        coalesce(e.extension_dialect, '') as extension_dialect,  --? v_extensions.extension_dialect
        coalesce(e.extension_voice, '') as extension_voice,  --? v_extensions.extension_voice
