@@ -108,5 +108,6 @@ def limit_rates(app: Flask, default: str, redis_pool: Any) -> None:
             response.headers["Retry-After"] = seconds
         return response
 
+    limiter.request_filter(lambda: not of_caller())
     app.after_request(tell)
     limiter.init_app(app)
