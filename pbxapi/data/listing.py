@@ -50,6 +50,15 @@ class Sort:
         return _EXPRESSIONS[self.kind].format(value)
 
 
+def natural(column: str) -> str:
+    """The expression of an index that serves a list in natural order.
+
+    Args:
+        column: as ``list.sql`` spells it, without the table's name: ``coalesce(extension, '')``.
+    """
+    return f"({Sort(column).expression(column)})"
+
+
 @dataclass(frozen=True)
 class Request:
     """What one list request asks for.

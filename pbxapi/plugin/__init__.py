@@ -5,7 +5,7 @@ with `pbxapi.xml`, is the whole contract (version `pbxapi.PLUGIN_API`); nothing 
 """
 
 from pbxapi.data.audit import REDACTED
-from pbxapi.data.listing import Sort, like
+from pbxapi.data.listing import Sort, like, natural
 from pbxapi.data.settings import Settings
 from pbxapi.errors import ApiError, SwitchUnavailable, duplicate, forbidden, invalid, not_found
 from pbxapi.plugin.call import Answer, Call, Caller
@@ -94,6 +94,7 @@ __all__ = [
     "invalid",
     "like",
     "list_records",
+    "natural",
     "not_found",
     "update_record",
     "validate",

@@ -152,6 +152,7 @@ class Resource:
         count_most: a list's total is counted exactly up to here and estimated above; None counts always.
         unique: columns, or `Unique`, that no two records share.
         numbers: fields that hold a number dialled in the domain.
+        indexes: indexes that its statements want, as ``table (columns)``; doctor tells which are missing.
         limit: name of the setting ``limit/...`` that bounds how many there may be.
         standard: which of list, get, create, update, delete are offered.
         operations: further operations, or replacements of standard ones by name.
@@ -181,6 +182,7 @@ class Resource:
     count_most: int | None = None
     unique: tuple[str | Unique, ...] = ()
     numbers: tuple[str, ...] = ()
+    indexes: tuple[str, ...] = ()
     limit: str = ""
     standard: tuple[str, ...] = STANDARD
     operations: tuple[Operation, ...] = ()

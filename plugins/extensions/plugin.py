@@ -37,12 +37,14 @@ from pbxapi.plugin import (
     clear_cache,
     duplicate,
     invalid,
+    natural,
 )
 from pbxapi.plugin.dialling import check_context
 from pbxapi.xml.directory import call_groups, domain_file, extension_file, extension_file_name
 
 from .schemas import Extension
 
+_ORDER = natural("coalesce(extension, '')")
 _BOX_FIELDS = ("voicemail_enabled", "voicemail_password", "voicemail_mail_to")
 _FORWARDS = ("forward_all", "forward_busy", "forward_no_answer", "forward_user_not_registered")
 _ACL = frozenset({"cidr", "extension", "enabled"})
@@ -277,6 +279,12 @@ extensions = Resource(
     sort=("extension", "effective_caller_id_name", "description"),
     filters=("extension", "number_alias", "user_context", "call_group", "enabled"),
     numbers=("extension", "number_alias"),
+    indexes=(
+        f"v_extensions (domain_uuid, {_ORDER}, extension_uuid)",
+        "v_extensions (domain_uuid, extension)",
+        "v_extensions (domain_uuid, number_alias)",
+        "v_voicemails (domain_uuid, voicemail_id)",
+    ),
     limit="extensions",
     prepare=prepare,
     store=store,

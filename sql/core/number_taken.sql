@@ -1,10 +1,13 @@
 -- What in a domain has a number that can be dialled, other than one record of our own.
 -- in:  domain_uuid uuid, number text, own uuid or null (the record that may keep its number)
 -- out: what text, the noun for the message; at most one row
--- index: the (domain_uuid) indexes of each table
+-- index: v_extensions (domain_uuid, extension) and (domain_uuid, number_alias), recommended by doctor
 select what from (
   select 'Extension' as what, extension_uuid as uuid from v_extensions
-   where domain_uuid = %(domain_uuid)s and (extension = %(number)s or number_alias = %(number)s)
+   where domain_uuid = %(domain_uuid)s and extension = %(number)s
+  union all
+  select 'Extension', extension_uuid from v_extensions
+   where domain_uuid = %(domain_uuid)s and number_alias = %(number)s
   union all
   select 'Ring group', ring_group_uuid from v_ring_groups
    where domain_uuid = %(domain_uuid)s and ring_group_extension = %(number)s
