@@ -7,15 +7,12 @@ there is to do stands in PostgreSQL.
 from __future__ import annotations
 
 import logging
-import signal
 import subprocess
 import sys
 import threading
 
-from redis.exceptions import RedisError
-
-from pbxapi.changes.queues import connect, jobs_queue
-from pbxapi.changes.worker import DrainWorker
+from pbxapi.changes.queues import jobs_queue
+from pbxapi.changes.worker import serve_queue, stop_signals
 from pbxapi.config import Config
 from pbxapi.data.database import UNAVAILABLE, Database, DatabaseError, Row
 from pbxapi.data.jobs import add_job, fail_job, finish_job, is_due, take_job
@@ -120,25 +117,15 @@ class _Scheduler(threading.Thread):
 
 def run_plugin_jobs(config: Config, database: Database, plugin: LoadedPlugin) -> None:
     """Serve one plugin's jobs until SIGTERM or SIGINT."""
-    stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
+    stopping = stop_signals()
     _serving[plugin.name] = PluginJobs(database, plugin)
     _Scheduler(_serving[plugin.name], stopping).start()
-    while not stopping.is_set():
-        redis = connect(config.redis_url, timeout=10.0)
-        try:
-            DrainWorker(jobs_queue(redis, plugin.name), stopping, redis).work(logging_level="WARNING")
-        except (RedisError, OSError) as error:
-            log.warning("plugin %s: Redis is away (%s); trying again", plugin.name, type(error).__name__)
-        stopping.wait(_RETRY)
+    serve_queue(config.redis_url, lambda redis: jobs_queue(redis, plugin.name), stopping)
 
 
 def run_all_jobs(registry: Registry) -> int:
     """Serve the jobs of every plugin that has some, one child process each, until SIGTERM or SIGINT."""
-    stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
+    stopping = stop_signals()
     names = [p.name for p in registry.plugins if not p.error and p.plugin is not None and p.plugin.jobs]
     children: dict[str, subprocess.Popen[bytes]] = {}
     while not stopping.is_set():

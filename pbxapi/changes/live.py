@@ -143,6 +143,7 @@ class Answerer(threading.Thread):
             except (KeyError, TypeError, ValueError):
                 # Others may write to this Redis too.
                 log.exception("what stood among the questions is none")
+        self._switch.close()
 
     def _answer(self, message: Mapping[str, Any]) -> None:
         answer: dict[str, Any] = {"node": self._node}

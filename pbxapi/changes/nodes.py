@@ -107,6 +107,7 @@ class Heartbeat(threading.Thread):
         while not self._stop_wanted.is_set():
             self.beat()
             self._stop_wanted.wait(HEARTBEAT)
+        self._event_socket.close()
 
     def beat(self) -> None:
         """One sign of life."""

@@ -7,13 +7,14 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
 from redis import Redis
 from redis.exceptions import RedisError
 from rq import Queue, SimpleWorker
+from rq.exceptions import StopRequested
 
 from pbxapi.changes import drain
 from pbxapi.changes.live import Answerer
@@ -30,6 +31,8 @@ from pbxapi.switch.event_socket import EventSocket
 log = logging.getLogger(__name__)
 
 _RETRY = 1.0
+_STOP = 2.0
+"""Seconds that the threads have for the question at hand when the worker ends; a mute switch may take longer."""
 
 
 class ThreadEnded(Exception):
@@ -71,7 +74,7 @@ def run_worker(config: Config, database: Database, registry: Registry, *, relay:
     Raises:
         ThreadEnded: part of it fell; whoever started it should start it again.
     """
-    stopping = _stop_signals()
+    stopping = stop_signals()
     with _ended_with_its_threads():
         _serve_node(config, database, registry, stopping, relay=relay)
 
@@ -95,13 +98,13 @@ def _serve_node(
     for thread in beside:
         thread.start()
     log.info("node %s is served", name)
-    _work(config, name, stopping)
+    serve_queue(config.redis_url, lambda redis: drain_queue(redis, name), stopping)
     for thread in beside:
         thread.stop()
+    end = time.monotonic() + _STOP
     for thread in beside:
-        thread.join(timeout=5.0)
-    for socket in (commands_socket, live_socket, beating_socket):
-        socket.close()
+        thread.join(timeout=max(end - time.monotonic(), 0.0))
+    commands_socket.close()
 
 
 def run_relay(config: Config, database: Database) -> None:
@@ -110,7 +113,7 @@ def run_relay(config: Config, database: Database) -> None:
     Raises:
         ThreadEnded: it fell; whoever started it should start it again.
     """
-    stopping = _stop_signals()
+    stopping = stop_signals()
     with _ended_with_its_threads():
         relay = Relay(database, config.redis_url, config.changes_keep_days)
         relay.start()
@@ -139,22 +142,25 @@ def _ended_with_its_threads() -> Iterator[None]:
         raise ThreadEnded(f"{', '.join(fallen)} fell")
 
 
-def _stop_signals() -> threading.Event:
+def stop_signals() -> threading.Event:
+    """Set at the first SIGTERM or SIGINT."""
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     return stopping
 
 
-def _work(config: Config, name: str, stopping: threading.Event) -> None:
-    while not stopping.is_set():
-        redis = connect(config.redis_url, timeout=10.0)
-        queue = drain_queue(redis, name)
-        try:
-            DrainWorker(queue, stopping, redis).work(logging_level="WARNING")
-        except (RedisError, OSError) as error:
-            log.warning("node %s: Redis is away (%s); trying again", name, type(error).__name__)
-        stopping.wait(_RETRY)
+def serve_queue(redis_url: str, queue_of: Callable[[Redis], Queue], stopping: threading.Event) -> None:
+    """Do the jobs of one queue in this process until told to stop; Redis may come and go."""
+    # The handler of signals raises it wherever we are, unless a job is at hand.
+    with suppress(StopRequested):
+        while not stopping.is_set():
+            redis = connect(redis_url, timeout=10.0)
+            try:
+                DrainWorker(queue_of(redis), stopping, redis).work(logging_level="WARNING")
+            except (RedisError, OSError) as error:
+                log.warning("Redis is away (%s); trying again", type(error).__name__)
+            stopping.wait(_RETRY)
 
 
 def _ask_name(switch: EventSocket, stopping: threading.Event) -> str:

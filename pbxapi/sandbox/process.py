@@ -189,15 +189,15 @@ class ServerProcess:
             self.kill()
             raise
 
-    def end(self, seconds: float = 60) -> None:
-        """Stop it in order.
+    def end(self, seconds: float = 60) -> int:
+        """Stop it in order; its exit code.
 
         Raises:
             ServerError: it did not, and was killed.
         """
         self._process.send_signal(self._end_with)
         try:
-            self._process.wait(seconds)
+            return self._process.wait(seconds)
         except subprocess.TimeoutExpired:
             self.kill()
             raise ServerError(f"{self._name} did not stop within {seconds:g} s and was killed") from None

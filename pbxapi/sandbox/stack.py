@@ -67,7 +67,7 @@ class Part(Protocol):
     def start(self) -> None:
         """Start it and wait until it is of use."""
 
-    def stop(self) -> None:
+    def stop(self) -> object:
         """End it in order; one that has ended stays as it is."""
 
 
@@ -76,6 +76,7 @@ class Program:
 
     Args:
         command: such as ``serve``.
+        arguments: of the command.
         environment: its settings.
         ready: whether it is of use; asked with the moment of its start, in seconds since 1970.
         log: file that takes what it prints.
@@ -83,9 +84,16 @@ class Program:
     """
 
     def __init__(
-        self, command: str, *, environment: Mapping[str, str], ready: Callable[[float], bool], log: Path, lock: int
+        self,
+        command: str,
+        *arguments: str,
+        environment: Mapping[str, str],
+        ready: Callable[[float], bool],
+        log: Path,
+        lock: int,
     ) -> None:
         self._command = command
+        self._arguments = arguments
         self._environment = environment
         self._ready = ready
         self._log = log
@@ -106,7 +114,7 @@ class Program:
         since = time.time()
         self._process = ServerProcess(
             f"pbxapi {self._command}",
-            [sys.executable, "-m", "pbxapi.cli", self._command],
+            [sys.executable, "-m", "pbxapi.cli", self._command, *self._arguments],
             owner=current_owner(),
             end_with=signal.SIGTERM,
             log=self._log,
@@ -115,10 +123,29 @@ class Program:
         )
         self._process.wait_until(lambda: self._ready(since))
 
-    def stop(self) -> None:
-        """End it in order; one that has ended stays as it is."""
-        if self._process is not None and self.running:
-            self._process.end(STOP_SECONDS)
+    def stop(self) -> int | None:
+        """End it in order; its exit code. One that has ended stays as it is.
+
+        Raises:
+            ServerError: it did not end, and was killed.
+        """
+        return self._process.end(STOP_SECONDS) if self._process is not None and self.running else None
+
+    def kill(self) -> None:
+        """SIGKILL to it and its children, for fault tests."""
+        if self._process is not None:
+            self._process.kill()
+
+    @property
+    def pid(self) -> int:
+        """Of its process.
+
+        Raises:
+            RuntimeError: it was never started.
+        """
+        if self._process is None:
+            raise RuntimeError(f"{self._command} was never started")
+        return self._process.pid
 
 
 class Sandbox:
@@ -197,22 +224,18 @@ class Sandbox:
             with database.reading() as session:
                 return bool(session.value(_REGISTERED, since=since))
 
-        ready: dict[str, Callable[[float], bool]] = {
-            "serve": lambda _: self._answers(config),
-            "worker": registered,
+        def program(*command: str, ready: Callable[[float], bool]) -> Program:
+            log = self._folder / "log" / f"{command[-1]}.log"
+            return Program(*command, environment=environment, ready=ready, log=log, lock=lock)
+
+        programs: dict[str, Part] = {
+            "the API": program("serve", ready=lambda _: self._answers(config)),
+            "the worker": program("worker", ready=registered),
         }
-        if any(plugin.plugin and plugin.plugin.jobs for plugin in registry.plugins):
-            ready["jobs"] = lambda _: True
-        programs = {
-            f"pbxapi {command}": Program(
-                command,
-                environment=environment,
-                ready=answer,
-                log=self._folder / "log" / f"{command}.log",
-                lock=lock,
-            )
-            for command, answer in ready.items()
-        }
+        for plugin in registry.plugins:
+            if plugin.plugin and plugin.plugin.jobs and not plugin.error:
+                jobs = program("jobs", "--plugin", plugin.name, ready=lambda _: True)
+                programs[f"the jobs of {plugin.name}"] = jobs
         _start_all(stack, list(programs.values()))
         return {"PostgreSQL": postgres, "Redis": redis, **programs}, config, switch
 
@@ -347,7 +370,7 @@ def _start_all(stack: ExitStack, parts: list[Part]) -> None:
     _side_by_side([part.start for part in parts])
 
 
-def _side_by_side(actions: Iterable[Callable[[], None]]) -> None:
+def _side_by_side(actions: Iterable[Callable[[], object]]) -> None:
     with ThreadPoolExecutor() as threads:
         for done in [threads.submit(action) for action in actions]:
             done.result()
