@@ -94,8 +94,10 @@ def effects(change: Change) -> Iterator[Effect]:
 
 
 def expects(change: Change) -> Iterator[Expectation]:
-    """It runs where it serves and its profile is."""
-    yield GatewayKnown(str(change.uuid), _serves(change) and bool(_profiles(change)))
+    """It runs where it serves and its profile is. One that is to register without an account, a switch ignores."""
+    current = change.current
+    if current is None or current["register"] != "true" or (current["username"] and current["password"]):
+        yield GatewayKnown(str(change.uuid), _serves(change) and bool(_profiles(change)))
 
 
 def _serves(change: Change) -> bool:

@@ -63,12 +63,9 @@ def prepare(call: Call, record: dict[str, Any], old: Mapping[str, Any] | None) -
     for place, option in enumerate(call.data.get("voicemail_options", ())):
         field = f"voicemail_options.{place}.voicemail_option_param"
         option["voicemail_option_param"] = _option_param(call, option["voicemail_option_param"], field)
-    copies = record["voicemail_copies"] = list(dict.fromkeys(record["voicemail_copies"]))
-    for place, copy in enumerate(copies if "voicemail_copies" in call.data else ()):
-        field = f"voicemail_copies.{place}"
-        if copy == str(record["voicemail_uuid"]):
-            raise invalid("A box cannot copy to itself", field)
-        call.check_link("v_voicemails", "voicemail_uuid", copy, field)
+    record["voicemail_copies"] = list(dict.fromkeys(record["voicemail_copies"]))
+    if str(record["voicemail_uuid"]) in record["voicemail_copies"]:
+        raise invalid("A box cannot copy to itself", "voicemail_copies")
 
 
 def _option_param(call: Call, param: str, field: str) -> str:
