@@ -12,4 +12,4 @@ select s.domain_setting_uuid,
        coalesce(s.domain_setting_description, '') as description
   from v_domain_settings as s
  where s.domain_uuid = %(domain_uuid)s
- order by category, subcategory, s.domain_setting_order nulls first, name, s.domain_setting_uuid
+ order by category, subcategory, s.domain_setting_order nulls first, name, value, s.domain_setting_uuid
