@@ -1,0 +1,134 @@
+"""The floor: what the same answers cost with nothing but werkzeug, psycopg and orjson.
+
+Served by gunicorn with the product's own settings, over the same database and the same SQL, taken from the product's
+statements. It checks no key, no domain, no input, and knows one request of each kind.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID, uuid4
+
+import orjson
+import psycopg
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb, set_json_loads
+from psycopg_pool import ConnectionPool
+from werkzeug.wrappers import Request, Response
+
+from pbxapi.app import load_registry
+from pbxapi.config import load_config
+from pbxapi.data import audit, change
+from pbxapi.data.database import Database
+from pbxapi.data.listing import Request as Page
+
+set_json_loads(orjson.loads)
+
+CONFIG = load_config(os.environ)
+REGISTRY = load_registry(CONFIG, Database(CONFIG.database_url))
+EXTENSIONS = REGISTRY.resources["extensions"]
+LISTING = EXTENSIONS.lists["list"].listing
+PAGE = Page("extension", 50)
+LIST = LISTING._text("page", PAGE)
+COUNT = LISTING._text("count", PAGE)
+GET = EXTENSIONS.statement("get").text
+CREATE = EXTENSIONS.statement("create").text
+CREATE_BOX = EXTENSIONS.statement("voicemails/create").text
+DOMAIN = UUID(os.environ["BENCH_DOMAIN_UUID"])
+DOMAIN_NAME = os.environ["BENCH_DOMAIN"]
+
+_pool: ConnectionPool[psycopg.Connection[dict[str, Any]]] | None = None
+
+
+def pool() -> ConnectionPool[psycopg.Connection[dict[str, Any]]]:
+    """One per process, as the product has it."""
+    global _pool
+    if _pool is None:
+        arguments = {"autocommit": True, "row_factory": dict_row}
+        _pool = ConnectionPool(
+            CONFIG.database_url, kwargs=arguments, min_size=1, max_size=CONFIG.threads, open=True
+        )
+    return _pool
+
+
+def answer(data: Any, status: int = 200) -> Response:
+    return Response(orjson.dumps(data), status, content_type="application/json")
+
+
+def list_extensions(connection: psycopg.Connection[dict[str, Any]]) -> Response:
+    values = {"domain_uuid": DOMAIN, "_limit": 50, "_offset": 0}
+    rows = connection.execute(LIST, values).fetchall()
+    total = connection.execute(COUNT, values).fetchone()
+    assert total is not None
+    pagination = {"page": 1, "per_page": 50, "total": total["count"], "total_pages": -(-total["count"] // 50)}
+    return answer({"success": True, "data": rows, "pagination": pagination})
+
+
+def get_extension(connection: psycopg.Connection[dict[str, Any]], uuid: UUID) -> Response:
+    row = connection.execute(GET, {"domain_uuid": DOMAIN, "extension_uuid": uuid}).fetchone()
+    return answer({"success": True, "data": row})
+
+
+def create_extension(connection: psycopg.Connection[dict[str, Any]], body: dict[str, Any]) -> Response:
+    uuid = uuid4()
+    record = {**EXTENSION, **body, "extension_uuid": uuid, "domain_uuid": DOMAIN}
+    box = {**BOX, "voicemail_uuid": uuid4(), "voicemail_id": body["extension"], "domain_uuid": DOMAIN}
+    with connection.transaction():
+        connection.execute(CREATE, record)
+        connection.execute(CREATE_BOX, box)
+        connection.execute(
+            audit._AUDIT,
+            {
+                "uuid": uuid4(),
+                "domain_uuid": DOMAIN,
+                "app_uuid": None,
+                "app_name": "extensions",
+                "address": "127.0.0.1",
+                "type": "add",
+                "old": None,
+                "new": orjson.dumps({"v_extensions": [record]}, default=str).decode(),
+            },
+        )
+        connection.execute(change._NOTE, note(uuid))
+    return answer({"success": True, "data": {"extension_uuid": uuid}, "message": "Extension created"}, 201)
+
+
+def note(uuid: UUID) -> dict[str, Any]:
+    """The parameters of the change row."""
+    return {
+        "change_id": change.new_change_id(),
+        "resource": "extensions",
+        "action": "create",
+        "record_uuid": uuid,
+        "domain_uuid": DOMAIN,
+        "domain_name": DOMAIN_NAME,
+        "old": Jsonb(None),
+        "changed": None,
+        "request_id": "floor",
+        "key_id": "floor",
+    }
+
+
+def _record(name: str, **values: Any) -> dict[str, Any]:
+    schema = REGISTRY.resources[name].schema
+    loaded = {**dict.fromkeys(schema.load_fields), **schema.load(values)}
+    return {n: None if v == "" else v for n, v in loaded.items()}
+
+
+EXTENSION = _record("extensions", extension="1", user_context=DOMAIN_NAME)
+BOX = _record("voicemails", voicemail_id="1")
+
+
+def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    request = Request(environ)
+    path = request.path.removeprefix("/api/v1/extensions")
+    with pool().connection() as connection:
+        if request.method == "POST":
+            response = create_extension(connection, orjson.loads(request.get_data()))
+        elif path:
+            response = get_extension(connection, UUID(path[1:]))
+        else:
+            response = list_extensions(connection)
+    return response(environ, start_response)
