@@ -321,7 +321,8 @@ def add_variables_dialplan(pbx: Pbx, *details: tuple[str, str, str]) -> str:
     for place, (tag, type_, data) in enumerate(details):
         pbx.run(
             "insert into v_dialplan_details (dialplan_detail_uuid, domain_uuid, dialplan_uuid, "
-            "dialplan_detail_tag, dialplan_detail_type, dialplan_detail_data, dialplan_detail_group, dialplan_detail_order) "
+            "dialplan_detail_tag, dialplan_detail_type, dialplan_detail_data, "
+            "dialplan_detail_group, dialplan_detail_order) "
             "values (%(u)s, %(d)s, %(dialplan)s, %(tag)s, %(type)s, %(data)s, 0, %(place)s)",
             u=uuid4(),
             d=DOMAIN_UUID,
