@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,9 @@ from uuid import UUID, uuid4
 import pytest
 from flask import Flask
 
+from pbxapi.config import load_config
 from pbxapi.data.keys import COMMAND_LINE, covers, create_key, digest, list_keys, moment, network, scope
+from pbxapi.errors import ConfigError
 from pbxapi.http import callers, rates
 from pbxapi.plugin import REDACTED
 from pbxapi.sandbox.redis import EmbeddedRedis
@@ -436,6 +439,14 @@ def limited(database_url: str, redis_url: str, tmp_path: Path) -> Iterator[Pbx]:
     close_pbx(system)
 
 
+def test_a_limit_that_cannot_be_read_is_named_at_the_start() -> None:
+    place = {"PBXAPI_DATABASE_URL": "postgresql:///x"}
+    assert load_config({**place, "PBXAPI_RATE_LIMIT": "600/minute"}).rate_limit == "600/minute"
+    for text in ("600", "600/week", "0/minute", "600 per minute", "1/minute;2/hour", "-1/day"):
+        with pytest.raises(ConfigError, match="PBXAPI_RATE_LIMIT"):
+            load_config({**place, "PBXAPI_RATE_LIMIT": text})
+
+
 def test_without_a_limit_nothing_is_counted_and_redis_not_asked(pbx: Pbx) -> None:
     reply = pbx.client.call("extensions", "list")
     assert not [name for name in reply.headers if name.lower().startswith("ratelimit")]
@@ -522,8 +533,6 @@ def test_requests_pass_and_are_counted_while_redis_is_away(
 
 
 def test_a_redis_that_is_mute_costs_a_fraction_of_a_second_once(database_url: str, tmp_path: Path) -> None:
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as mute:
         url = f"redis://127.0.0.1:{mute.getsockname()[1]}/0"
         pbx = make_pbx(database_url, tmp_path / "pbx", redis_url=url, rate_limit="2/hour")
