@@ -52,6 +52,7 @@ KINDS: Mapping[str, Kind] = {
     "api-keys": Kind(lambda n: {"name": f"key {n}", "scopes": ["*"]}, open=True),
     "cdr": Kind(),
     "changes": Kind(),
+    "devices": Kind(lambda n: {"device_address": f"001565{n:06x}"}),
     "extensions": Kind(lambda n: {"extension": str(70_000 + n), "voicemail_enabled": "true"}),
     "gateways": Kind(lambda n: {"gateway": f"trunk {n}", "proxy": "sip.example.net"}),
     "dashboard": Kind(),

@@ -1,0 +1,4 @@
+-- The lines of a device go.
+-- in:  domain_uuid uuid, device_uuid uuid
+-- index: v_device_lines_device_uuid_fkey
+delete from v_device_lines where domain_uuid = %(domain_uuid)s and device_uuid = %(device_uuid)s
