@@ -177,7 +177,8 @@ class Call:
         The database has no unique constraints: whoever checks and then writes takes a lock first.
         """
         name = ":".join(str(part) for part in what)
-        self.session.run("select pg_advisory_xact_lock(hashtextextended(%(name)s, 7062))", name=name)
+        # Names that differ by letter case alone count as the same for what must be unique: one lock for them too.
+        self.session.run("select pg_advisory_xact_lock(hashtextextended(lower(%(name)s), 7062))", name=name)
 
     def claim(self, record: Mapping[str, Any], old: Mapping[str, Any] | None) -> None:
         """Check what must be unique, and the links, for a record about to be written; holds under concurrency.
