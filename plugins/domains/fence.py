@@ -32,34 +32,45 @@ def is_secret(setting: Mapping[str, Any]) -> bool:
     return any(_SECRET.fullmatch(setting[part]) for part in ("subcategory", "name"))
 
 
-def check_setting(call: Call, setting: Mapping[str, Any], field: str) -> None:
-    """Refuse a setting that this key may not write, or a value that its type cannot have.
+def check_reach(call: Call, setting: Mapping[str, Any], field: str) -> None:
+    """Refuse a setting that this key may not write.
 
     Args:
-        field: the setting's place in the input, such as ``settings.0``.
+        setting: as it would be.
+        field: its place in the input, such as ``settings.0``.
 
     Raises:
         ApiError: 400 or 403 with the field.
     """
-    key = f"{setting['category']}/{setting['subcategory']}"
+    key = _name(setting)
     if key.lower() in _EXECUTED and not call.caller.allow_global:
         raise invalid(
             f"{key} reaches beyond the domain; only the system's key may set it, with X-Allow-Global: true",
             f"{field}.subcategory",
         )
-    value = setting.get("value", "")
     if call.caller.domains is not None:
         if _OPERATORS.fullmatch(key) or setting["name"].lower() == "dir":
             raise forbidden(f"{key} is the operator's: this key may not set it", f"{field}.subcategory")
+        value = setting["value"]
         if "${" in value or ".." in re.split(r"[/\\]", value):
             raise invalid(f"The value of {key} reaches beyond the domain", f"{field}.value")
+
+
+def check_value(setting: Mapping[str, Any], field: str) -> None:
+    """Refuse a value that the setting's type cannot have; an empty one is none.
+
+    Args:
+        setting: as it was sent.
+        field: its place in the input, such as ``settings.0``.
+
+    Raises:
+        ApiError: 400 with the field.
+    """
+    key, type_, value, field = _name(setting), setting["name"], setting.get("value", ""), f"{field}.value"
     if value == REDACTED and is_secret(setting):
-        raise invalid(f"The value of {key} is hidden here: leave it out to keep what is stored", f"{field}.value")
-    if value:
-        _check_type(key, setting["name"], value, f"{field}.value")
-
-
-def _check_type(key: str, type_: str, value: str, field: str) -> None:
+        raise invalid(f"The value of {key} is hidden here: leave it out to keep what is stored", field)
+    if not value:
+        return
     if type_ == "boolean" and value not in ("true", "false"):
         raise invalid(f'The value of {key} must be "true" or "false"', field)
     if (type_ == "numeric" or key.startswith("limit/")) and not _NUMBER.fullmatch(value):
@@ -70,3 +81,7 @@ def _check_type(key: str, type_: str, value: str, field: str) -> None:
         raise invalid(f"The value of {key} must be the name of a time zone", field)
     if key == "domain/language" and not _LANGUAGE.fullmatch(value):
         raise invalid(f"The value of {key} must be a language code such as en-us", field)
+
+
+def _name(setting: Mapping[str, Any]) -> str:
+    return f"{setting['category']}/{setting['subcategory']}"

@@ -12,7 +12,7 @@ from pbxapi.plugin.zones import SETTING as TIME_ZONE
 from pbxapi.xml.dialplan import Detail, from_details
 from pbxapi.xml.text import InvalidValue
 
-from .fence import check_setting, is_secret
+from .fence import check_reach, check_value, is_secret
 
 Setting = dict[str, Any]
 
@@ -94,21 +94,18 @@ def _write(call: Call) -> list[tuple[Setting | None, Setting]]:
         field = f"settings.{place}"
         if sent["name"] == "boolean" and "value" in sent:
             sent["value"] = sent["value"].lower()
-        check_setting(call, sent, field)
         key = _key(sent)
         if key in seen:
             raise invalid(f"{'/'.join(key[:3])} is there twice", field)
         seen.add(key)
-        rows = [row for row in stored if _key(row) == key]
-        for row in rows:
-            merged = {**row, **sent}
-            if merged != row:
-                call.run("change_setting", **merged)
-                written.append((row, merged))
-        if not rows:
-            new = {**_NEW, **sent, "domain_setting_uuid": uuid4()}
-            call.run("add_setting", **new)
-            written.append((None, new))
+        for row in [row for row in stored if _key(row) == key] or [None]:
+            new = {**(row or {**_NEW, "domain_setting_uuid": uuid4()}), **sent}
+            if new == row:
+                continue
+            check_reach(call, new, field)
+            check_value(sent, field)
+            call.run("change_setting" if row else "add_setting", **new)
+            written.append((row, new))
     return written
 
 

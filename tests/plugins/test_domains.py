@@ -290,6 +290,18 @@ def test_a_bound_key_stays_within_its_domain(pbx: Pbx, family: Family) -> None:
     assert [s["subcategory"] for s in settings(key, DOMAIN_UUID).data] == ["message_max_length"]
 
 
+def test_a_bound_key_may_send_back_what_is_there_but_not_change_it(pbx: Pbx, client: Client) -> None:
+    names = ("limit/extensions/numeric", "ring_group/default_ringback/text")
+    put(client, DOMAIN_UUID, setting(names[0], "100"), setting(names[1], "${us-ring}", enabled="false"))
+    key = bound(client, pbx.domain)
+    found = settings(key, DOMAIN_UUID).data
+    sent = [{n: v for n, v in s.items() if n != "domain_setting_uuid"} for s in found]
+    assert put(key, DOMAIN_UUID, *sent, setting("a/b/text", "new")).status == 200
+    assert put(key, DOMAIN_UUID, {**sent[0], "enabled": "false"}).status == 403
+    assert put(key, DOMAIN_UUID, {**sent[1], "enabled": "true"}).status == 400
+    assert settings(client, DOMAIN_UUID).data[1:] == found
+
+
 def test_what_the_switch_executes_takes_the_systems_key_and_its_word(pbx: Pbx, client: Client) -> None:
     dial_string = setting(
         "domain/dial_string/text", "{leg_timeout=5}${sofia_contact(*/${dialed_user}@${dialed_domain})}"
