@@ -179,7 +179,7 @@ class Link(_Labelled, fields.String):
     """
 
     def __init__(self, table: str, column: str, *, shared: bool = False, **kwargs: Any) -> None:
-        self.documented = {"format": "uuid"}
+        self.documented = {"pattern": "^([0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})?$"}
         super().__init__(**kwargs)
         self.table = table
         self.column = column
