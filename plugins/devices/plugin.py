@@ -211,7 +211,7 @@ def _why_none(device: Mapping[str, Any]) -> str:
 
 def _used_elsewhere(change: Change, address: str) -> bool:
     """Whether the files of an address are another device's by now."""
-    return change.row("address_used", device_uuid=change.uuid, device_address=address.lower()) is not None
+    return change.row("address_used", device_uuid=change.uuid, device_address=address) is not None
 
 
 def _values(change: Change, device: Mapping[str, Any]) -> dict[str, Any]:
@@ -362,6 +362,11 @@ devices = Resource(
         "device_enabled",
         "device_profile_uuid",
         "device_user_uuid",
+    ),
+    indexes=(
+        "v_devices (lower(device_address))",
+        "v_device_lines (domain_uuid, user_id)",
+        "v_device_keys (domain_uuid, device_key_value)",
     ),
     unique=(Unique(("device_address",), everywhere=True, free=(NO_ADDRESS,)),),
     limit="devices",
