@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 OPTIONAL_LINE = re.compile(r"--\?\s*(\w+)\.(\w+)\s*$")
-_COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.S)
+_COMMENT = re.compile(r"""('(?:[^']|'')*'|"[^"]*")|--[^\n]*|/\*.*?\*/""", re.S)  # or a text that looks like one
 _LITERAL = re.compile(r"'(?:[^']|'')*'")
 _PARAMETER = re.compile(r"%\((\w+)\)s")
 _TABLE = re.compile(r"\b(?:from|join|into|update)\s+(?:only\s+)?((?:\w+\.)?\w+)", re.I)
@@ -57,7 +57,8 @@ def parse_statement(name: str, text: str, source: str, catalogue: Catalogue | No
         if optional and catalogue is not None and optional[2] not in catalogue.get(optional[1], {}):
             continue
         kept.append(line)
-    sql = re.sub(r"\n\s*\n", "\n", _COMMENT.sub("", "\n".join(kept))).strip().rstrip(";").rstrip()
+    plain = _COMMENT.sub(lambda found: found[1] or "", "\n".join(kept))
+    sql = re.sub(r"\n\s*\n", "\n", plain).strip().rstrip(";").rstrip()
     bare = _LITERAL.sub("''", sql)
     verb = bare.split(None, 1)[0].lower() if bare else ""
     if verb not in _ALLOWED_VERBS:
