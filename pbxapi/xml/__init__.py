@@ -27,7 +27,7 @@ from pbxapi.xml.applications import (
     ring_group_dialplan,
 )
 from pbxapi.xml.destination import destination_details, destination_dialplan, number_regex
-from pbxapi.xml.dialplan import Detail, actions, api_calls, exactly, from_details, is_public, parse
+from pbxapi.xml.dialplan import Detail, actions, api_calls, exactly, from_details, is_public, parse, texts
 from pbxapi.xml.directory import (
     call_groups,
     domain_file,
@@ -80,5 +80,6 @@ __all__ = [
     "parse",
     "read_time_condition",
     "ring_group_dialplan",
+    "texts",
     "time_condition",
 ]

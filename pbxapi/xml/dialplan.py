@@ -320,15 +320,27 @@ def api_calls(source: str | Iterable[Detail]) -> Iterator[str]:
     Raises:
         InvalidValue: the XML is none that `parse` takes.
     """
-    texts: Iterable[str]
-    if isinstance(source, str):
-        texts = (text for element in _walk(_tree(source)) for text in (*element.attributes.values(), element.text))
-    else:
-        texts = (text for detail in source for text in (detail.type, detail.data))
-    for text in texts:
+    for text in texts(source):
         for name, call in _CALL.findall(text):
             if call or "{" in name:
                 yield name
+
+
+def texts(source: str | Iterable[Detail]) -> Iterator[str]:
+    """Every text of a dialplan that FreeSWITCH expands or compares: fields, expressions, applications, data.
+
+    Args:
+        source: XML as for `parse`, or details, of which the disabled ones count too.
+
+    Raises:
+        InvalidValue: the XML is none that `parse` takes.
+    """
+    if isinstance(source, str):
+        for element in _walk(_tree(source)):
+            yield from (*element.attributes.values(), element.text)
+    else:
+        for detail in source:
+            yield from (detail.type, detail.data)
 
 
 def _walk(element: Element) -> Iterator[Element]:
