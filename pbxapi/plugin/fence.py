@@ -125,6 +125,8 @@ _SAID = re.compile(r"(?:phrase|say):[^|!/\\]*")
 _DIGIT_ACTION = re.compile(
     r"[^,]*,[^,]*,(api:uuid_record|exec(?:\[[a-z]\])?:[^,]*)(?:,(.*?))?((?:,(?:self|peer|both|\$\{\w*target\}))*)"
 )
+_BRACE = re.compile(r"\$?\{|\}")
+_CALLED = re.compile(r"([^ (}]*)([ (])")
 _GROUP = re.compile(r"[\[{<]((?:[^\[\]{}<>$]|\$\{[^{}]*\}|\$(?!\{))*)[\]}>]")
 _TOKEN = re.compile(r"@?[0-9A-Za-z][0-9A-Za-z.-]*")
 
@@ -411,25 +413,26 @@ def _is_path(text: str) -> bool:
     return all(_FILE_PART.fullmatch(part) and part != ".." for part in text.split("/"))
 
 
-def _calls(text: str, depth_left: int = 8) -> Iterator[tuple[str, str]]:
+def _calls(text: str) -> Iterator[tuple[str, str]]:
     """The API commands in a text with their arguments, those within arguments too."""
-    if not depth_left:
-        raise Beyond("nests commands of the switch too deep to be checked")
-    start = text.find("${")
-    while start >= 0:
-        depth, end = 1, start + 2
-        while depth and end < len(text):
-            depth += {"{": 1, "}": -1}.get(text[end], 0)
-            end += 1
-        inner = text[start + 2 : end - 1 if not depth else end]
-        found = re.match(r"[^ (}]*", inner)
-        name = found[0] if found else ""
-        if len(name) < len(inner):
-            arguments = inner[len(name) + 1 :]
-            yield name, arguments.removesuffix(")") if inner[len(name)] == "(" else arguments
-            if "${" in arguments:
-                yield from _calls(arguments, depth_left - 1)
-        start = text.find("${", end)
+    opened: list[re.Match[str]] = []
+    for brace in _BRACE.finditer(text):
+        if brace[0] == "}":
+            if opened:
+                yield from _call(opened.pop(), text, brace.start())
+            continue
+        opened.append(brace)
+        if len(opened) > 8:
+            raise Beyond("nests commands of the switch too deep to be checked")
+    while opened:
+        yield from _call(opened.pop(), text, len(text))
+
+
+def _call(opening: re.Match[str], text: str, end: int) -> Iterator[tuple[str, str]]:
+    found = _CALLED.match(text, opening.end(), end)
+    if found and opening[0] == "${":
+        arguments = text[found.end() : end]
+        yield found[1], arguments.removesuffix(")") if found[2] == "(" else arguments
 
 
 def _words(data: str) -> list[str]:
