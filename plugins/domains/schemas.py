@@ -6,8 +6,6 @@ from typing import Any
 
 from pbxapi.plugin import Digits, Nested, Record, Text, TrueFalse, fields
 
-_WORD = {"pattern": r"[0-9A-Za-z_.-]{1,128}", "expected": "letters, digits, _ . and -"}
-
 
 class Counts(Record):
     extensions = fields.Integer()
@@ -16,6 +14,15 @@ class Counts(Record):
     devices = fields.Integer()
     voicemails = fields.Integer()
     destinations = fields.Integer()
+
+
+class Word(Text):
+    """A part of a setting's name; it becomes part of a cache key, and so of a file name."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            max=128, pattern=r"[0-9A-Za-z_-][0-9A-Za-z_.-]*", expected="letters, digits, _ . and -", **kwargs
+        )
 
 
 class Domain(Record):
@@ -40,12 +47,11 @@ class Setting(Record):
     """What is not sent of a setting that the domain has stays as it is."""
 
     domain_setting_uuid = fields.UUID(dump_only=True)
-    category = Text(required=True, **_WORD)
-    subcategory = Text(required=True, **_WORD)
-    name = Text(
+    category = Word(required=True)
+    subcategory = Word(required=True)
+    name = Word(
         required=True,
         metadata={"description": "The type: text, boolean, numeric, array, code, uuid, name, dir ..."},
-        **_WORD,
     )
     value = Value(max=65_536, lines=True, variables=True)
     order = Digits(high=1_000_000)

@@ -98,7 +98,8 @@ def _write(call: Call) -> list[tuple[Setting | None, Setting]]:
         if key in seen:
             raise invalid(f"{'/'.join(key[:3])} is there twice", field)
         seen.add(key)
-        for row in [row for row in stored if _key(row) == key] or [None]:
+        rows: list[Setting | None] = [row for row in stored if _key(row) == key]
+        for row in rows or [None]:
             new = {**(row or {**_NEW, "domain_setting_uuid": uuid4()}), **sent}
             if new == row:
                 continue

@@ -25,14 +25,13 @@ _SETTINGS = {"user_language": ("language", "code"), "user_time_zone": ("time_zon
 
 
 def prepare(call: Call, record: dict[str, Any], old: Mapping[str, Any] | None) -> None:
-    """Superadmins are out of reach; passwords follow FusionPBX's rules and are hashed."""
+    """Superadmins are out of reach; passwords and usernames follow FusionPBX's rules."""
     if old is not None:
         _refuse_superadmin(old, "update")
     if old is None or record["username"] != old["username"]:
         _check_username(call, record["username"])
     if "password" in call.data:
         check_password(call, call.data["password"])
-        record["password"] = hash_password(call.data["password"])
     if "groups" in call.data:
         record["groups"] = _find_groups(call, call.data["groups"])
 
@@ -40,8 +39,7 @@ def prepare(call: Call, record: dict[str, Any], old: Mapping[str, Any] | None) -
 def store(call: Call, record: Mapping[str, Any], old: Mapping[str, Any] | None) -> None:
     """What hangs on the user: secrets, groups, settings, contact."""
     uuid = record["user_uuid"]
-    if old is not None:
-        _store_secrets(call, record)
+    _store_secrets(call, record)
     if "groups" in call.data:
         if old is not None:
             call.run("delete_groups", user_uuid=uuid)
@@ -101,7 +99,8 @@ def _find_groups(call: Call, names: list[str]) -> list[dict[str, Any]]:
 def _store_secrets(call: Call, record: Mapping[str, Any]) -> None:
     uuid = record["user_uuid"]
     if "password" in call.data:
-        call.run("set_password", user_uuid=uuid, password=record["password"])
+        # Hashing takes its time: only now that the username is ours, and nobody waits in vain.
+        call.run("set_password", user_uuid=uuid, password=hash_password(call.data["password"]))
     if "api_key" in call.data:
         call.run("set_api_key", user_uuid=uuid, api_key=call.data["api_key"])
     if "password" in call.data or record["user_enabled"] == "false":

@@ -30,7 +30,7 @@ class GroupName(Text):
         return super()._deserialize(value, attr, data, **kwargs)
 
 
-class GroupNames(fields.List):
+class GroupNames(fields.List[Any]):
     """Names of groups, each once."""
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:

@@ -153,6 +153,7 @@ def test_all_of_it_is_written_or_nothing(pbx: Pbx, client: Client) -> None:
         ("settings.1.value", {**ZONE, "value": "Mars/Olympus"}),
         ("settings.1.category", {**ZONE, "category": "../etc"}),
         ("settings.1.subcategory", setting("domain/time\nzone/name", "UTC")),
+        ("settings.1.subcategory", {**ZONE, "subcategory": ".."}),
         ("settings.1.name", {"category": "a", "subcategory": "b", "value": "c"}),
         ("settings.1.value", setting("voicemail/keep_local/boolean", "maybe")),
         ("settings.1.value", setting("extension/limit_max/numeric", "1e400")),
