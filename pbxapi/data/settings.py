@@ -49,7 +49,7 @@ class Settings(Mapping[str, str]):
         """A whole number, or None where it is not set or no number."""
         try:
             return int(float(self._values[name]))
-        except (KeyError, ValueError):
+        except (KeyError, ValueError, OverflowError):
             return None
 
     def on(self, name: str) -> bool:
