@@ -439,6 +439,38 @@ def _key(session: Session, name: str) -> Row:
     return found[0]
 
 
+@commands.command()
+@click.option("--node", help="The switch node of this host; PBXAPI_NODE, else the switch's host name.")
+@click.option("--domain", help="Only this one; what belongs to no record is then looked for in its folders alone.")
+@click.option("--fix", is_flag=True, help="Put right what differs.")
+def reconcile(node: str | None, domain: str | None, fix: bool) -> None:
+    """Compare the database with this node's files, cache and switch. Exits 1 where differences are left."""
+    from pbxapi.changes.reconcile import NothingToCompare, Reconciliation
+    from pbxapi.errors import SwitchError
+    from pbxapi.switch.commands import host_name
+    from pbxapi.switch.event_socket import EventSocket
+
+    config = _config()
+    _log_to_stderr(logging.WARNING)
+    switch = EventSocket(config.esl_host, config.esl_port, config.esl_password)
+    with _database(config) as database:
+        try:
+            name = node or config.node or host_name(switch)
+            repair = Reconciliation(config, database, _load_migrated(config, database), name, switch, domain)
+            found, left = repair.run(fix=fix)
+        except (NothingToCompare, SwitchError) as error:
+            raise click.ClickException(str(error)) from None
+        finally:
+            switch.close()
+    for difference in found:
+        click.echo(difference)
+    for difference in left if fix else ():
+        click.echo(f"left: {difference}")
+    click.echo(f"found: {len(found)}, left: {len(left)}")
+    if left:
+        raise click.exceptions.Exit(1)
+
+
 def _plugin_command(name: str) -> click.Command | None:
     from pbxapi.data.database import DatabaseError
     from pbxapi.plugin.loader import PluginError, load_registry

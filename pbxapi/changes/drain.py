@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import orjson
 
@@ -162,6 +162,24 @@ class NodeDrain:
             connection.execute(_NO_TIMEOUT)
             locked = connection.execute(_LOCK, {"name": f"drain:{self._name}"}).fetchone()
             yield bool(locked and locked["locked"])
+
+    def mend(self, effects: Iterable[Effect]) -> list[str] | None:
+        """Apply effects that no change wants; the reasons of those that failed. None while another drain runs.
+
+        Raises:
+            SwitchError: the switch is away, or does not say its name.
+        """
+        with self._alone() as alone, self._database.reading() as session:
+            known = session.row(_NODE, node=self._name) if alone else None
+            if known is None:
+                return None
+            node = read_node(self._config, session, self._name, self._event_socket, known["hostname"])
+            plan = Plan()
+            for effect in effects:
+                plan.add(uuid4(), [effect])
+            applying = self._applying(session, node, plan)
+            applying.run()
+            return list(applying.failed.values())
 
     def _take(self, session: Session) -> list[Row]:
         return session.rows(_TAKE, node=self._name, most=BATCH)
