@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from pbxapi.sandbox.switch import SwitchSimulator
     from pbxapi.switch.event_socket import EventSocket
 
+pytest.register_assert_rewrite("pbxapi.conformance")
+
 API_KEY = "test-key-5f0c2a4e7d6b4d1c"
 NODE = "node1"
 
@@ -285,6 +287,26 @@ def make_pbx(database_url: str, root: Path, **settings: Any) -> Pbx:
     return Pbx(app, config, database, switch, folders, drain, sample.DOMAIN, sample.SECOND_DOMAIN, socket)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Where the plugins under test are: ``pbxapi_plugins_path`` in pytest's settings, or the option."""
+    parser.addini("pbxapi_plugins_path", "Folders that hold plugins, as PBXAPI_PLUGINS_PATH.", "paths", [])
+    parser.addoption(
+        "--pbxapi-plugins-path", type=Path, action="append", default=[], help="A folder that holds plugins."
+    )
+
+
+def settings_of(config: pytest.Config) -> dict[str, Any]:
+    """The settings of `Config` that pytest's own name."""
+    folders = [*config.getini("pbxapi_plugins_path"), *config.getoption("--pbxapi-plugins-path")]
+    return {"plugins_path": tuple(dict.fromkeys(Path(folder).resolve() for folder in folders))}
+
+
+@pytest.fixture(scope="session")
+def pbx_settings(pytestconfig: pytest.Config) -> dict[str, Any]:
+    """Settings of `Config` for `pbx`; a conftest.py can answer others, such as ``environment``."""
+    return settings_of(pytestconfig)
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[EmbeddedPostgres]:
     """A PostgreSQL in memory, for all tests of this process. Do not kill it: start one of your own for that."""
@@ -354,9 +376,9 @@ def redis_url(redis_server: EmbeddedRedis) -> str:
 
 
 @pytest.fixture
-def pbx(database_url: str, tmp_path: Path) -> Iterator[Pbx]:
+def pbx(database_url: str, tmp_path: Path, pbx_settings: Mapping[str, Any]) -> Iterator[Pbx]:
     """A telephone system of the test's own."""
-    system = make_pbx(database_url, tmp_path / "pbx")
+    system = make_pbx(database_url, tmp_path / "pbx", **pbx_settings)
     yield system
     close_pbx(system)
 
