@@ -523,6 +523,8 @@ def _database(config: Config) -> Iterator[Database]:
     from pbxapi.data.database import Database
 
     database = Database(config.database_url, name="pbxapi")
+    with database.dedicated():
+        pass  # one that does not answer is told at once; the pool would try for seconds
     try:
         yield database
     finally:
