@@ -41,7 +41,7 @@ def write_audit(
         old, new: the record before and after; None where there is none.
         secrets: fields whose values are replaced by ``********``.
     """
-    session.run(
+    session.do(
         _AUDIT,
         uuid=uuid4(),
         domain_uuid=domain_uuid,

@@ -74,7 +74,7 @@ def note_change(
     """
     change_id = new_change_id()
     session.run(_HOLD_NODES)  # by itself: the next statement must see the nodes that were made known meanwhile
-    session.run(
+    session.do(
         _NOTE,
         change_id=change_id,
         resource=resource,

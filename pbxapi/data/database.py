@@ -7,15 +7,17 @@ import os
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from typing import Any
+from functools import lru_cache
+from typing import Any, LiteralString
 
 import orjson
 import psycopg
+from psycopg import RawCursor, RawServerCursor
 from psycopg.rows import dict_row
 from psycopg.types.json import set_json_loads
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from pbxapi.data.statements import Statement
+from pbxapi.data.statements import Statement, number_parameters
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +48,15 @@ _OPTIONS = (
 )
 
 
+@lru_cache(maxsize=2048)
+def _numbered_text(text: str) -> tuple[LiteralString, tuple[str, ...]]:
+    return number_parameters(text)
+
+
+def _numbered(statement: Statement | str) -> tuple[LiteralString, tuple[str, ...]]:
+    return _numbered_text(statement.text if isinstance(statement, Statement) else statement)
+
+
 class Session:
     """Runs statements on one connection; a handler gets one and never commits.
 
@@ -57,6 +68,7 @@ class Session:
         self._writing = writing
         self._stack = ExitStack()
         self._connection: Connection | None = None
+        self._pipeline: psycopg.Pipeline | None = None
         self.statements_run = 0
 
     def rows(self, statement: Statement | str, /, **parameters: Any) -> list[Row]:
@@ -74,16 +86,32 @@ class Session:
 
     def run(self, statement: Statement | str, /, **parameters: Any) -> int:
         """Run a statement; how many rows it touched."""
-        return self._execute(statement, parameters).rowcount
+        cursor = self._execute(statement, parameters)
+        if self._pipeline is not None:
+            self._pipeline.sync()
+        return cursor.rowcount
+
+    def do(self, statement: Statement | str, /, **parameters: Any) -> None:
+        """Run a statement of which nothing need be known; a session that writes does not wait for it.
+
+        Should it fail, the next statement with an answer, or the commit, fails with its fault.
+        """
+        self._execute(statement, parameters)
 
     def stream(self, statement: Statement | str, /, **parameters: Any) -> Iterator[Row]:
         """Rows one by one through a server-side cursor: constant memory for any number."""
-        text = statement.text if isinstance(statement, Statement) else statement
+        text, names = _numbered(statement)
         connection = self._connect()
-        with connection.transaction(), connection.cursor(name="pbxapi_stream") as cursor:
+        with connection.transaction(), RawServerCursor(connection, "pbxapi_stream") as cursor:
             cursor.itersize = 500
-            cursor.execute(text, parameters)
+            cursor.execute(text, [parameters[name] for name in names])
             yield from cursor
+
+    @contextmanager
+    def nested(self) -> Iterator[None]:
+        """A part of the transaction that is undone by itself when it fails, and the session goes on."""
+        with self._connect().transaction():
+            yield
 
     @property
     def lost(self) -> bool:
@@ -105,15 +133,16 @@ class Session:
         if self._connection is None:
             self._connection = self._stack.enter_context(self._database.lend())
             if self._writing:
+                # Statements of which nothing need be known travel with the next one that is waited for.
+                self._pipeline = self._stack.enter_context(self._connection.pipeline())
                 self._stack.enter_context(self._connection.transaction())
         return self._connection
 
     def _execute(self, statement: Statement | str, parameters: Mapping[str, Any]) -> psycopg.Cursor[Row]:
-        text = statement.text if isinstance(statement, Statement) else statement
         first = self.statements_run == 0
         self.statements_run += 1
         try:
-            return self._connect().execute(text, parameters)
+            return self._send(statement, parameters, wait=first)
         except _BROKEN as error:
             if not first or not self._lost(error):
                 raise
@@ -121,7 +150,18 @@ class Session:
         # its first statement, when nothing is lost by taking a fresh one.
         self._forget()
         self._database.drop_idle()
-        return self._connect().execute(text, parameters)
+        return self._send(statement, parameters, wait=True)
+
+    def _send(
+        self, statement: Statement | str, parameters: Mapping[str, Any], *, wait: bool
+    ) -> psycopg.Cursor[Row]:
+        text, names = _numbered(statement)
+        connection = self._connect()
+        cursor = RawCursor(connection, row_factory=dict_row)
+        cursor.execute(text, [parameters[name] for name in names])
+        if wait and self._pipeline is not None:
+            self._pipeline.sync()
+        return cursor
 
     def _lost(self, error: psycopg.Error) -> bool:
         if self._connection is None:
@@ -134,7 +174,7 @@ class Session:
         except _BROKEN:
             log.info("a connection to PostgreSQL was lost; taking a fresh one")
         self._stack = ExitStack()
-        self._connection = None
+        self._connection = self._pipeline = None
 
     def __enter__(self) -> Session:
         return self

@@ -135,6 +135,11 @@ class Call:
         stored = {name: None if value == "" else value for name, value in parameters.items()}
         return self.session.run(self.resource.statement(statement), **self._with_domain(stored))
 
+    def do(self, statement: str, /, **parameters: Any) -> None:
+        """As `run`, where nothing need be known of it: it travels with the next statement that is waited for."""
+        stored = {name: None if value == "" else value for name, value in parameters.items()}
+        self.session.do(self.resource.statement(statement), **self._with_domain(stored))
+
     def settings(self, *names: str) -> Settings:
         """FusionPBX's settings ``category/subcategory`` for this domain, in one statement."""
         return read_settings(self.session, self.caller.domain_uuid, names)
@@ -178,7 +183,7 @@ class Call:
         """
         name = ":".join(str(part) for part in what)
         # Names that differ by letter case alone count as the same for what must be unique: one lock for them too.
-        self.session.run("select pg_advisory_xact_lock(hashtextextended(lower(%(name)s), 7062))", name=name)
+        self.session.do("select pg_advisory_xact_lock(hashtextextended(lower(%(name)s), 7062))", name=name)
 
     def claim(self, record: Mapping[str, Any], old: Mapping[str, Any] | None) -> None:
         """Check what must be unique, and the links, for a record about to be written; holds under concurrency.

@@ -30,7 +30,7 @@ def load_record(call: Call) -> dict[str, Any]:
     if call.uuid is not None:
         if call.operation.writes and declaration.table:
             lock = f"select 1 from {declaration.table} where {declaration.id} = %(uuid)s for update"
-            call.session.run(lock, uuid=call.uuid)
+            call.session.do(lock, uuid=call.uuid)
         found = call.row("get", **{declaration.id: call.uuid})
     if found is None:
         raise not_found(f"{declaration.label} not found")
@@ -99,7 +99,7 @@ def create_record(call: Call) -> Answer:
     if declaration.prepare:
         declaration.prepare(call, record, None)
     call.claim(record, None)
-    call.run("create", **record)
+    call.do("create", **record)
     if declaration.store:
         declaration.store(call, record, None)
     call.audit("add", None, record)
@@ -119,7 +119,7 @@ def update_record(call: Call) -> Answer:
     if declaration.prepare:
         declaration.prepare(call, record, old)
     call.claim(record, old)
-    call.run("update", **record)
+    call.do("update", **record)
     if declaration.store:
         declaration.store(call, record, old)
     call.audit("update", old, record)
@@ -134,7 +134,7 @@ def delete_record(call: Call) -> Answer:
     assert call.uuid is not None
     if declaration.remove:
         declaration.remove(call, call.record)
-    call.run("delete", **{declaration.id: call.uuid})
+    call.do("delete", **{declaration.id: call.uuid})
     call.audit("delete", call.record, None)
     call.note_change("delete", call.uuid, call.record)
     return Answer(message=f"{declaration.label} deleted successfully", warnings=call.warnings)
