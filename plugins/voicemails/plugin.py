@@ -27,7 +27,7 @@ from pbxapi.plugin import (
     invalid,
     list_records,
 )
-from pbxapi.plugin.dialling import NUMBER
+from pbxapi.plugin.dialling import NUMBER, check_action
 
 from .boxes import Voicemail, folder, hold_numbers, new_box_defaults, new_pin
 
@@ -69,12 +69,11 @@ def prepare(call: Call, record: dict[str, Any], old: Mapping[str, Any] | None) -
 
 
 def _option_param(call: Call, param: str, field: str) -> str:
-    """What FusionPBX's script executes when the key is pressed: a transfer within the domain."""
-    domain = call.caller.domain_name
+    """What FusionPBX's script executes when the key is pressed: an application and data, or a number to dial."""
     if re.fullmatch(NUMBER, param):
-        return f"transfer {param} XML {domain}"
-    if not re.fullmatch(rf"transfer {NUMBER} XML {re.escape(domain)}", param) and not call.caller.allow_global:
-        raise invalid(f"Param must be a number, or transfer <number> XML {domain}", field)
+        return f"transfer {param} XML {call.caller.domain_name}"
+    application, _, data = param.partition(" ")
+    check_action(call, application, data, field)
     return param
 
 

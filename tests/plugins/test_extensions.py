@@ -490,6 +490,9 @@ def test_a_number_means_one_thing_in_the_domain(pbx: Pbx, client: Client) -> Non
 
 def test_only_the_system_may_leave_the_domain(pbx: Pbx, client: Client) -> None:
     put(pbx, "v_streams", stream_uuid=uuid4(), stream_location="shout://radio.example/live?x=1")
+    folder = pbx.rows("select default_setting_value as v from v_default_settings"
+                      " where default_setting_category = 'switch'"
+                      " and default_setting_subcategory = 'recordings'")[0]["v"]  # fmt: skip
     for field, foreign, own in [
         ("user_context", "second.example.com", "pbx.example.com"),
         ("user_context", "global", "public"),
@@ -498,8 +501,9 @@ def test_only_the_system_may_leave_the_domain(pbx: Pbx, client: Client) -> None:
         ("mwi_account", "1001@second.example.com", "1001@pbx.example.com"),
         ("mwi_account", "@pbx.example.com", "1001"),
         ("hold_music", "local_stream://second.example.com/jazz", "local_stream://pbx.example.com/jazz"),
-        ("hold_music", "/recordings/second.example.com/secret.wav", "/recordings/pbx.example.com/hold.wav"),
-        ("hold_music", "/recordings/pbx.example.com/../second.example.com/a.wav", "local_stream://default"),
+        ("hold_music", f"{folder}/second.example.com/secret.wav", f"{folder}/pbx.example.com/hold.wav"),
+        ("hold_music", f"{folder}/pbx.example.com/../second.example.com/a.wav", "local_stream://default"),
+        ("hold_music", "/etc/freeswitch/vars.xml", ""),
         ("hold_music", "shout://radio.example/other", "shout://radio.example/live?x=1"),
     ]:
         reply = client.call("extensions", "create", json={"extension": "7001", field: foreign})
