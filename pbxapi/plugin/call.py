@@ -308,7 +308,7 @@ class Call:
             raise duplicate(f"{declaration.label} already exists", columns[0])
 
     def _with_domain(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        return {**self.caller.parameters, **parameters}
+        return {**self.caller.parameters, **self.resource.declaration.parameters, **parameters}
 
 
 __all__ = ["Answer", "ApiError", "Ask", "Call", "Caller"]

@@ -75,4 +75,5 @@ class Change:
         return read_settings(self.session, self.domain_uuid, names)
 
     def _with_domain(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        return {"domain_uuid": self.domain_uuid, "domain_name": self.domain_name, "domains": None, **parameters}
+        domain = {"domain_uuid": self.domain_uuid, "domain_name": self.domain_name, "domains": None}
+        return {**domain, **self.resource.declaration.parameters, **parameters}

@@ -69,7 +69,8 @@ def list_records(call: Call) -> Answer:
     offset = (page - 1) * per_page
     request = Request(sort, per_page, min(offset, 2**62), search, filters, cursor or "")
     parameters = {name: arguments.get(name) for name in shown.query_names}
-    parameters = {**parameters, **call.caller.parameters}
+    parameters |= call.caller.parameters
+    parameters |= call.resource.declaration.parameters
     if call.uuid is not None:
         parameters[call.resource.declaration.id] = call.uuid
     pagination: dict[str, Any] = {"page": page, "per_page": per_page}

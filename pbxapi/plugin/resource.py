@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
@@ -143,6 +143,7 @@ class Resource:
         row: fields of a list's row; all that `get.sql` answers when left out.
         sql: folder of the statements, when it is not named as the resource.
         uses: further folders, whose statements are called ``folder/name``: what belongs to other resources too.
+        parameters: values that its statements see besides, by name: what tells it from others of the same table.
         app_uuid: FusionPBX's uuid of the application, for the audit row.
         search: columns that ``search=`` looks into.
         sort: sort orders by name; a text names a column in natural order.
@@ -173,6 +174,7 @@ class Resource:
     row: tuple[str, ...] = ()
     sql: str = ""
     uses: tuple[str, ...] = ()
+    parameters: Mapping[str, Any] = field(default_factory=dict)
     app_uuid: UUID | None = None
     search: tuple[str, ...] = ()
     sort: Mapping[str, Sort] | Sequence[str] = ()
