@@ -10,8 +10,6 @@ from marshmallow import ValidationError
 
 from pbxapi.plugin import Nested, Record, Text, TrueFalse, fields
 
-DIRECTIONS = ["inbound", "outbound", "local"]
-
 
 class Day(Text):
     """A day of the domain's calendar, YYYY-MM-DD; a date, or empty text."""
@@ -31,7 +29,9 @@ class CallQuery(Record):
     start_date = Day(metadata={"description": "The first day, YYYY-MM-DD in the domain's time zone."})
     end_date = Day(metadata={"description": "The last day, YYYY-MM-DD in the domain's time zone."})
     direction = Text(
-        pattern="|".join(DIRECTIONS), expected="inbound, outbound or local", metadata={"enum": DIRECTIONS}
+        pattern="inbound|outbound|local",
+        expected="inbound, outbound or local",
+        metadata={"description": "inbound, outbound or local."},
     )
     extension = Text(max=64, metadata={"description": "Calls of this extension: by its number, or to it."})
     caller_id = Text(metadata={"description": "Part of the caller's name or number."})
