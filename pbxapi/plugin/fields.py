@@ -320,7 +320,7 @@ def _part(data: Any, key: Any) -> Any:
 def blank(schema: Schema) -> dict[str, Any]:
     """A record with every field that can be written, empty."""
     return {
-        name: [] if getattr(field, "many", False) else ""
+        name: [] if isinstance(field, fields.List) or getattr(field, "many", False) else ""
         for name, field in schema.load_fields.items()
         if field.load_default is missing
     }
