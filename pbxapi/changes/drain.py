@@ -20,7 +20,7 @@ from pbxapi.changes.apply import Applying, Plan, Task, cleared_again
 from pbxapi.changes.nodes import folder_names, read_node
 from pbxapi.config import Config
 from pbxapi.data.database import UNAVAILABLE, Database, DatabaseError, Row, Session
-from pbxapi.errors import SwitchBarred, SwitchError, SwitchUnavailable
+from pbxapi.errors import SwitchBarred, SwitchError, SwitchRefused, SwitchUnavailable
 from pbxapi.plugin import Change, Effect, Note, Refresh
 from pbxapi.plugin.loader import Registry
 from pbxapi.switch.event_socket import EventSocket
@@ -186,22 +186,25 @@ class NodeDrain:
 
     def _apply(self, session: Session, node: Node, batch: list[Row], end: float) -> int:
         """Apply a batch, or as much of it as can be computed in time; how many changes."""
-        hostname = node.hostname
         plan = Plan()
         failed: dict[UUID, str] = {}
         changes: list[UUID] = []
-        for row in batch:
-            if changes and time.monotonic() >= end:
-                break
-            changes.append(row["change_id"])
-            self._plan_change(plan, failed, session, row, node, hostname)
         applying = self._applying(session, node, plan)
         try:
+            hostname = node.hostname
+            for row in batch:
+                if changes and time.monotonic() >= end:
+                    break
+                changes.append(row["change_id"])
+                self._plan_change(plan, failed, session, row, node, hostname)
             applying.run()
-        except SwitchBarred as error:
+        except (SwitchBarred, SwitchRefused) as error:
+            # It stays so until somebody mends it: that is a failure of each.
+            changes = changes or [row["change_id"] for row in batch]
             self._mark(session, changes, plan, {**dict.fromkeys(changes, str(error)), **applying.failed, **failed})
             raise
         except SwitchUnavailable as error:
+            changes = changes or [row["change_id"] for row in batch]
             session.run(_WAITING, node=self._name, changes=changes, error=_storable(str(error)))
             raise
         self._mark(session, changes, plan, {**applying.failed, **failed})
