@@ -101,9 +101,10 @@ class Templates:
                 for path in sorted((root / place).glob(f"*{_ENDING}")):
                     found[path.name.removesuffix(_ENDING)] = f"{place}/{path.name}"
         for pattern, template in found.items():
-            name = _PLACES.sub(lambda place: phone.places.get(place[1], ""), pattern)
-            if all(phone.places.get(place) for place in _PLACES.findall(pattern)):
-                yield name, template
+            places = _PLACES.findall(pattern)
+            # One without the address in its name is there to be included.
+            if {"mac", "MAC"}.intersection(places) and all(phone.places.get(place) for place in places):
+                yield _PLACES.sub(lambda place: phone.places[place[1]], pattern), template
 
     def _render(self, path: str, values: Mapping[str, Any]) -> str:
         try:
@@ -178,6 +179,9 @@ def _in_lines(value: Any) -> Markup:
     return value if isinstance(value, Markup) else Markup(str(value))
 
 
+_MARKING = ("e", "escape", "forceescape", "safe", "tojson", "urlize", "xmlattr")
+"""Filters of Jinja2 whose result counts as safe, which in these formats it is not."""
+
 _SAFE = {"xml": _in_xml, "lines": _in_lines}
 """Formats, each with what makes a value safe in it. What a macro or a block made is safe already."""
 
@@ -192,7 +196,8 @@ def _environment(loader: FileSystemLoader, safe: Callable[[Any], Markup]) -> Imm
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    del environment.filters["safe"]
+    for name in _MARKING:
+        del environment.filters[name]
     return environment
 
 

@@ -853,10 +853,11 @@ def test_the_operators_template_wins_for_a_vendor_and_the_models_own_over_it(ope
 
 
 def test_the_operator_can_build_on_our_template_and_bring_another_vendor(operator: Pbx, own: Path) -> None:
+    put(own, "avaya/shared.j2", "SET X {{ domain_name }}\n")
     put(
         own,
         "avaya/J100-{MAC}.txt.j2",
-        '{# format: lines #}\n{% include "yealink/{mac}.cfg.j2" %}\nSET X {{ domain_name }}\n',
+        '{# format: lines #}\n{% include "yealink/{mac}.cfg.j2" %}\n{% include "avaya/shared.j2" %}\n',
     )
     reply = operator.client.call(
         "devices", "create", json={"device_address": "00040d00000a", "lines": [line(display_name="Tom")]}
@@ -864,7 +865,9 @@ def test_the_operator_can_build_on_our_template_and_bring_another_vendor(operato
     operator.apply()
     assert node(operator, reply)["error"] == ""
     assert files(operator) == {"J100-00040D00000A.txt"}
-    assert "account.1.display_name = Tom\n" in text(operator, "J100-00040D00000A.txt")
+    written = text(operator, "J100-00040D00000A.txt")
+    assert "account.1.display_name = Tom\n" in written
+    assert f"SET X {DOMAIN}\n" in written
     operator.client.delete("devices", reply.data["device_uuid"])
     operator.apply()
     assert files(operator) == set()
@@ -881,6 +884,7 @@ def test_the_operator_can_build_on_our_template_and_bring_another_vendor(operato
         ("{# format: lines #}\n{{ ''.__class__.__mro__ }}", "is unsafe"),
         ("{# format: lines #}\n{{ lines.append(1) }}", "is unsafe"),
         ("{# format: lines #}\n{{ lines[0].password | safe }}", "No filter named 'safe'"),
+        ("{# format: xml #}\n<a b='{{ lines[0].password | tojson }}'/>", "No filter named 'tojson'"),
         ("{# format: lines #}\n{{ lines[0].password.index('x') }}", "line 2: ValueError"),
         ("{# format: lines #}\n{{ 1 // 0 }}", "line 2: ZeroDivisionError"),
         ("{# format: xml #}\n<a>{{ mac }}</b>", "what it makes is no XML: mismatched tag"),
