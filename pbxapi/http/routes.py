@@ -30,6 +30,7 @@ def register_routes(app: Flask, services: Services, registry: Registry) -> None:
     prefix = services.config.url_prefix
     app.url_map.converters["record"] = RecordName
     app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False  # a redirect would be HTML, and ask for no key
     callers = Callers(services.database)
     open_endpoints = {"api-docs.openapi_json"}
 
