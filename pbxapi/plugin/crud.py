@@ -11,12 +11,15 @@ from marshmallow import ValidationError
 from pbxapi.data.audit import redact
 from pbxapi.data.database import Session
 from pbxapi.data.listing import Listing, Request
+from pbxapi.data.totals import Totals
 from pbxapi.errors import invalid, not_found
 from pbxapi.plugin.call import Answer, Call
 from pbxapi.plugin.fields import Record, blank
 
 PER_PAGE = 50
 PER_PAGE_MOST = 100
+
+_totals = Totals()
 
 
 def load_record(call: Call) -> dict[str, Any]:
@@ -83,7 +86,13 @@ def list_records(call: Call) -> Answer:
             raise invalid(f"cursor {error}", "cursor") from None
         del pagination["page"]
     most = None if exact else declaration.count_most
-    total, estimated = _total(call.session, listing, request, parameters, most)
+    narrowed = (request.search, *sorted(request.filters.items()), *map(str, parameters.values()))
+    total, estimated = _totals.get(
+        call.session,
+        call.caller.domain_uuid,
+        (id(listing), most, narrowed),
+        lambda: _total(call.session, listing, request, parameters, most),
+    )
     pagination |= {"total": total, "total_pages": -(-total // per_page)}
     if estimated:
         pagination["total_is_estimate"] = True

@@ -1,0 +1,87 @@
+"""Large totals: remembered for a moment, and never older than the caller's own last write."""
+
+from __future__ import annotations
+
+import pytest
+
+from pbxapi.data import totals
+from pbxapi.data.totals import Totals
+from pbxapi.testing import Client, Pbx
+
+
+class Counting:
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self.times = 0
+
+    def __call__(self) -> tuple[int, bool]:
+        self.times += 1
+        return self.total, False
+
+
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    time = [100.0]
+    monkeypatch.setattr("time.monotonic", lambda: time[0])
+    return time
+
+
+def ask(pbx: Pbx, known: Totals, count: Counting) -> int:
+    from pbxapi.sandbox.sample import DOMAIN_UUID
+
+    with pbx.database.reading() as session:
+        return known.get(session, DOMAIN_UUID, "list", count)[0]
+
+
+def test_a_large_total_is_counted_again_after_two_seconds(pbx: Pbx, now: list[float]) -> None:
+    known, count = Totals(), Counting(5_000)
+    for _ in range(5):
+        assert ask(pbx, known, count) == 5_000
+    assert count.times == 2
+    count.total = 5_001
+    now[0] += totals.SECONDS
+    assert ask(pbx, known, count) == 5_001
+
+
+def test_a_write_through_the_api_makes_a_total_void_at_once(pbx: Pbx, client: Client, now: list[float]) -> None:
+    known, count = Totals(), Counting(5_000)
+    for _ in range(3):
+        ask(pbx, known, count)
+    client.create("extensions", extension="7001")
+    count.total = 5_001
+    assert ask(pbx, known, count) == 5_001
+
+
+def test_a_change_that_is_committed_late_makes_a_total_void(pbx: Pbx, client: Client, now: list[float]) -> None:
+    known, count = Totals(), Counting(5_000)
+    client.create("extensions", extension="7001")
+    for _ in range(3):
+        ask(pbx, known, count)
+    client.create("extensions", extension="7002")
+    pbx.run(
+        "update pbxapi.change set created_at = created_at - interval '20 s'"
+        " where change_id = (select change_id from pbxapi.change order by created_at desc limit 1)"
+    )
+    count.total = 5_001
+    assert ask(pbx, known, count) == 5_001
+
+
+def test_a_small_total_is_always_counted(pbx: Pbx) -> None:
+    known, count = Totals(), Counting(totals.LARGE - 1)
+    for _ in range(3):
+        ask(pbx, known, count)
+    assert count.times == 3
+
+
+def test_a_list_shows_its_own_last_write(pbx: Pbx, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(totals, "LARGE", 1)
+
+    def total() -> int:
+        return int(client.call("extensions", "list").body["pagination"]["total"])
+
+    before = total()
+    assert total() == before
+    made = client.create("extensions", extension="7001")
+    assert total() == before + 1
+    client.delete("extensions", made)
+    assert total() == before
