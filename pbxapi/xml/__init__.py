@@ -27,7 +27,18 @@ from pbxapi.xml.applications import (
     ring_group_dialplan,
 )
 from pbxapi.xml.destination import destination_details, destination_dialplan, number_regex
-from pbxapi.xml.dialplan import Detail, actions, api_calls, exactly, from_details, is_public, parse, texts
+from pbxapi.xml.dialplan import (
+    Detail,
+    actions,
+    api_calls,
+    attributes,
+    exactly,
+    from_details,
+    is_public,
+    parse,
+    relabelled,
+    texts,
+)
 from pbxapi.xml.directory import (
     call_groups,
     domain_file,
@@ -54,6 +65,7 @@ __all__ = [
     "abbreviation",
     "actions",
     "api_calls",
+    "attributes",
     "call_center_queue_dialplan",
     "call_flow_dialplan",
     "call_groups",
@@ -79,6 +91,7 @@ __all__ = [
     "outbound_route",
     "parse",
     "read_time_condition",
+    "relabelled",
     "ring_group_dialplan",
     "texts",
     "time_condition",

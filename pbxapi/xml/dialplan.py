@@ -250,6 +250,36 @@ def parse(xml: str) -> str:
         raise InvalidValue("dialplan_xml", fault.reason) from None
 
 
+def attributes(xml: str) -> dict[str, str]:
+    """The attributes of a given dialplan's ``<extension>``.
+
+    Raises:
+        InvalidValue: as `parse`.
+    """
+    try:
+        return _tree(xml).attributes
+    except InvalidValue as fault:
+        raise InvalidValue("dialplan_xml", fault.reason) from None
+
+
+def relabelled(xml: str, *, name: str, continue_: bool, uuid: UUID | str) -> str:
+    """A given dialplan under another name; what it does stays.
+
+    Args:
+        name, continue_, uuid: as for `from_details`.
+
+    Raises:
+        InvalidValue: as `parse`; with the key ``dialplan_name`` where XML cannot hold the name.
+    """
+    check(name, "dialplan_name")
+    try:
+        extension = _tree(xml)
+    except InvalidValue as fault:
+        raise InvalidValue("dialplan_xml", fault.reason) from None
+    extension.attributes |= {"name": name, "continue": "true" if continue_ else "false", "uuid": str(uuid)}
+    return extension.render()
+
+
 def _tree(xml: str) -> Element:
     check(xml)
     try:

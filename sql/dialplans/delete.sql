@@ -1,0 +1,3 @@
+-- A dialplan goes; its details go before it.
+-- in:  domain_uuid uuid, dialplan_uuid uuid
+delete from v_dialplans where domain_uuid = %(domain_uuid)s and dialplan_uuid = %(dialplan_uuid)s
