@@ -6,7 +6,7 @@ from pbxapi.plugin import Nested, Plugin, Record, Resource, Sort, Text, fields
 class NodeState(Record):
     node = Text()
     state = Text(metadata={"enum": ["pending", "applied", "failed"]})
-    error = Text()
+    error = Text(metadata={"description": "why it failed or waits; once it is applied, what was left out"})
     attempts = fields.Integer()
     applied_at = Text()
 

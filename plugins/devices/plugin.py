@@ -90,21 +90,20 @@ def _sent(call: Call, part: str) -> str:
     return next((name for name in (part, _PARTS[part]) if name in call.data), "")
 
 
-def _lines(call: Call, name: str, lines: Iterable[Part], before: Sequence[Part]) -> list[Part]:
+def _lines(call: Call, name: str, lines: Sequence[Part], before: Sequence[Part]) -> list[Part]:
     """Lines as they are stored: a list that is sent replaces the old one.
 
-    A line is the old one again if it has its uuid, else if it has its number. Then it keeps its password, unless
+    A line is an old one again if it has its uuid, else if it has its number. Then it keeps its password, unless
     another one is sent or it registers as somebody else now.
     """
     settings = call.settings(*(f"provision/{setting}" for setting in _LINE_SETTINGS))
     numbers: set[str] = set()
-    stored = []
     for place, line in enumerate(lines):
         number = line["line_number"] = line["line_number"] or "1"
         if number in numbers:
             raise invalid(f"Line {number} is there twice", f"{name}.{place}.line_number")
         numbers.add(number)
-        old = _known(line, before, "device_line_uuid", "line_number")
+    for line, old in _match(lines, before, "device_line_uuid", "line_number"):
         line["server_address"] = line.get("server_address") or call.caller.domain_name
         line["auth_id"] = line.get("auth_id") or line["user_id"]
         for proxy in _PROXIES:
@@ -116,40 +115,39 @@ def _lines(call: Call, name: str, lines: Iterable[Part], before: Sequence[Part])
         if "password" not in line:
             same = old and all(old[field] == line[field] for field in ("user_id", "server_address"))
             line["password"] = old["password"] if old and same else ""
-        stored.append(line)
-    return stored
+    return list(lines)
 
 
-def _keys(keys: Iterable[Part], before: Sequence[Part], vendor: str) -> list[Part]:
-    stored = []
-    for place, key in enumerate(keys, start=1):
-        _known(key, before, "device_key_uuid")
+def _keys(keys: Sequence[Part], before: Sequence[Part], vendor: str) -> list[Part]:
+    for place, (key, _) in enumerate(_match(keys, before, "device_key_uuid"), start=1):
         key["device_key_id"] = key.get("device_key_id") or str(place)
         key["device_key_vendor"] = key.get("device_key_vendor") or vendor
-        stored.append(key)
-    return stored
+    return list(keys)
 
 
-def _settings(settings: Iterable[Part], before: Sequence[Part]) -> list[Part]:
-    stored = []
-    for setting in settings:
-        old = _known(setting, before, "device_setting_uuid", "device_setting_subcategory")
+def _settings(settings: Sequence[Part], before: Sequence[Part]) -> list[Part]:
+    for setting, old in _match(settings, before, "device_setting_uuid", "device_setting_subcategory"):
         setting.setdefault("device_setting_value", old["device_setting_value"] if old else "")
-        stored.append(setting)
-    return stored
+    return list(settings)
 
 
-def _known(part: Part, before: Sequence[Part], *identities: str) -> Part | None:
-    """The old entry that a sent one stands for; the entry gets its uuid, or a new one."""
-    uuid = identities[0]
-    for identity in identities:
-        value = str(part.get(identity, ""))
-        old = next((entry for entry in before if value and str(entry[identity]) == value), None)
-        if old is not None:
-            part[uuid] = str(old[uuid])
-            return old
-    part[uuid] = str(uuid4())
-    return None
+def _match(
+    parts: Sequence[Part], before: Iterable[Part], uuid: str, name: str = ""
+) -> list[tuple[Part, Part | None]]:
+    """Each entry with the old one that it stands for: of its uuid, else of its name; each old one once.
+
+    The entry gets that one's uuid, or a new one: never one that is somebody else's.
+    """
+    left = {str(old[uuid]): old for old in before}
+    found = [left.pop(str(part.get(uuid)), None) for part in parts]
+    for place, part in enumerate(parts):
+        if found[place] is None and name:
+            same = (old for old in left.values() if str(old[name]) == part[name])
+            found[place] = next(same, None)
+        old = found[place]
+        part[uuid] = str(old[uuid]) if old else str(uuid4())
+        left.pop(part[uuid], None)
+    return list(zip(parts, found, strict=True))
 
 
 def _number(settings: Settings, name: str, default: int) -> str:

@@ -19,7 +19,14 @@ from typing import Any
 
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import ParseError, fromstring
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
+from jinja2 import (
+    Environment,
+    FileSystemLoader,
+    StrictUndefined,
+    TemplateError,
+    TemplateNotFound,
+    TemplateSyntaxError,
+)
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
@@ -117,19 +124,30 @@ class Templates:
                 fromstring(text.encode())
         except TemplateFault:
             raise
+        except TemplateNotFound as error:
+            raise TemplateFault(f"{self._place(error, path)}: there is no template {error.name}") from None
+        except TemplateSyntaxError as error:
+            raise TemplateFault(f"{error.name or path}, line {error.lineno}: {error.message}") from None
         except TemplateError as error:
-            line = getattr(error, "lineno", None) or _line(error, path)
-            raise TemplateFault(f"{path}, line {line}: {error.message or type(error).__name__}") from None
+            raise TemplateFault(f"{self._place(error, path)}: {error.message or type(error).__name__}") from None
         except ParseError as error:
             raise TemplateFault(f"{path}: what it makes is no XML: {error}") from None
         except DefusedXmlException:
             raise TemplateFault(f"{path}: what it makes declares entities") from None
         except _Unsafe as error:
-            raise TemplateFault(f"{path}, line {_line(error, path)}: {error}") from None
+            raise TemplateFault(f"{self._place(error, path)}: {error}") from None
         except (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError) as error:
             # Of these the words may hold a value, which may be a secret.
-            raise TemplateFault(f"{path}, line {_line(error, path)}: {type(error).__name__}") from None
+            raise TemplateFault(f"{self._place(error, path)}: {type(error).__name__}") from None
         return text if text.endswith("\n") else text + "\n"
+
+    def _place(self, error: BaseException, path: str) -> str:
+        """The template, be it one that was included, and the line at which an error came up."""
+        for frame in reversed(traceback.extract_tb(error.__traceback__)):
+            for root in map(Path, self._loader.searchpath):
+                if (file := Path(frame.filename)).is_relative_to(root):
+                    return f"{file.relative_to(root)}, line {frame.lineno}"
+        return path
 
 
 @lru_cache(maxsize=8)
@@ -199,11 +217,3 @@ def _environment(loader: FileSystemLoader, safe: Callable[[Any], Markup]) -> Imm
     for name in _MARKING:
         del environment.filters[name]
     return environment
-
-
-def _line(error: BaseException, path: str) -> int | str:
-    """The line of a template at which an error came up."""
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if frame.filename.endswith(path):
-            return frame.lineno or ""
-    return ""

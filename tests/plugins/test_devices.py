@@ -175,6 +175,24 @@ def test_a_line_is_known_by_its_uuid_when_its_number_changes(client: Client) -> 
     assert new == {**old, "line_number": "3"}
 
 
+def test_no_two_lines_become_the_same_old_one(client: Client) -> None:
+    made = client.create("devices", device_address="001565000001", lines=[line()])
+    (old,) = client.get("devices", made)["device_lines"]
+    uuid = old["device_line_uuid"]
+    swapped = [line(user_id="1002"), {"device_line_uuid": uuid, "line_number": "2", "user_id": "1001"}]
+    client.update("devices", made, lines=swapped)
+    one, two = client.get("devices", made)["device_lines"]
+    assert one["device_line_uuid"] != uuid
+    assert (two["device_line_uuid"], two["password"]) == (uuid, "secret1")
+    twice = [line(device_line_uuid=uuid), line(device_line_uuid=uuid, line_number="2")]
+    client.update("devices", made, lines=twice)
+    assert len({entry["device_line_uuid"] for entry in client.get("devices", made)["device_lines"]}) == 2
+    same = [{"device_setting_subcategory": "x", "device_setting_value": value} for value in ("a", "b")]
+    for _ in range(2):
+        client.update("devices", made, settings=same)
+    assert [s["device_setting_value"] for s in client.get("devices", made)["device_settings"]].count("a") == 1
+
+
 def test_another_devices_line_cannot_be_taken_over(client: Client, pbx: Pbx) -> None:
     victim = client.create("devices", device_address="001565000001", lines=[line()])
     (theirs,) = client.get("devices", victim)["device_lines"]
@@ -880,7 +898,7 @@ def test_the_operator_can_build_on_our_template_and_bring_another_vendor(operato
         ("{# format: ini #}\n", "the first line must be"),
         ("{# format: lines #}\n\n{{ settings.nothing }}", "line 3: 'dict object' has no attribute 'nothing'"),
         ("{# format: lines #}\n{% if %}", "line 2: Expected an expression, got 'end of statement block'"),
-        ("{# format: lines #}\n{% include 'nowhere' %}", "nowhere"),
+        ("{# format: lines #}\n{% include 'nowhere' %}", "line 2: there is no template nowhere"),
         ("{# format: lines #}\n{{ ''.__class__.__mro__ }}", "is unsafe"),
         ("{# format: lines #}\n{{ lines.append(1) }}", "is unsafe"),
         ("{# format: lines #}\n{{ lines[0].password | safe }}", "No filter named 'safe'"),
@@ -905,6 +923,19 @@ def test_a_wrong_template_fails_its_change_with_the_reason_and_no_other(
     assert reason in state["error"]
     assert "secret1" not in state["error"]
     assert (node(operator, good)["state"], files(operator)) == ("applied", {"cfg000b82000001.xml"})
+
+
+def test_a_fault_is_told_where_it_is_be_it_in_an_included_template(operator: Pbx, own: Path) -> None:
+    put(own, "yealink/t46u/{mac}.cfg.j2", '{# format: lines #}\n{% include "yealink/part.j2" %}\n')
+    put(own, "yealink/part.j2", "\n\n{{ lines[0].display_name }}\n")
+    body = {"device_address": "001565000001", "device_template": "yealink/t46u"}
+    made = operator.client.create("devices", **body, lines=[line()])
+    operator.run("update v_device_lines set display_name = E'a\\nb' where device_uuid = %(u)s", u=made)
+    reply = operator.client.update("devices", made, device_label="x")
+    operator.apply()
+    assert node(operator, reply)["error"] == (
+        "TemplateFault: yealink/part.j2, line 3: a value holds a line break or another control character"
+    )
 
 
 def test_an_extensions_change_is_not_held_up_by_its_phones_template(operator: Pbx, own: Path) -> None:
