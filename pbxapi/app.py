@@ -16,6 +16,7 @@ from pbxapi.http.envelope import use_orjson
 from pbxapi.http.routes import register_routes
 from pbxapi.http.serving import BODY_MOST, Services
 from pbxapi.plugin.call import Ask
+from pbxapi.plugin.checks import plugins_health
 from pbxapi.plugin.loader import load_registry
 
 log = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ def create_app(config: Config | None = None, ask: Ask | None = None) -> Flask:
         database,
         ask or LiveQuestions(config.redis_url, database).ask,
         connect(config.redis_url, timeout=RATE_SECONDS).connection_pool,
+        registry,
     )
     register_routes(app, services, registry)
     _add_readyz(app, services)
@@ -60,6 +62,9 @@ def _add_readyz(app: Flask, services: Services) -> None:
 
     def readyz() -> tuple[Response, int]:
         serves, parts = health(services.database, services.config.redis_url)
+        parts["plugins"] = plugins_health(services.registry, services.database)
+        if parts["plugins"]["state"] != "ok":
+            parts["state"] = "degraded"
         return jsonify(parts), 200 if serves else 503
 
     app.add_url_rule("/readyz", view_func=readyz)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
@@ -239,7 +240,7 @@ def make_pbx(database_url: str, root: Path, **settings: Any) -> Pbx:
     from pbxapi.changes.nodes import register
     from pbxapi.config import Config
     from pbxapi.data.database import Database
-    from pbxapi.plugin.loader import load_registry
+    from pbxapi.plugin.loader import ENTRY_POINTS, load_registry, migrate_all
     from pbxapi.sandbox import sample
     from pbxapi.sandbox.switch import SwitchSimulator
     from pbxapi.switch.event_socket import EventSocket
@@ -277,6 +278,8 @@ def make_pbx(database_url: str, root: Path, **settings: Any) -> Pbx:
     with database.writing() as session:
         register(session, NODE)
         session.run("update pbxapi.node set seen_at = now() + interval '1 day'")
+    if config.plugins_path or entry_points(group=ENTRY_POINTS):
+        migrate_all(config, database)
     socket = EventSocket(switch.host, switch.port, switch.password)
     drain = NodeDrain(config, database, load_registry(config, database), NODE, socket)
 

@@ -24,6 +24,31 @@ create table if not exists pbxapi.migration (
 """
 
 
+# What a migration of a plugin must leave as it is: whatever the schemas hold that are not its own.
+_FOREIGN = """
+select md5(string_agg(part, '|' order by part)) as shape
+  from pg_namespace as n
+ cross join lateral (
+   select concat_ws(' ', c.oid, c.relname, c.relkind, c.relrowsecurity, c.relhasrules, c.relhastriggers) as part
+     from pg_class as c where c.relnamespace = n.oid
+   union all
+   select concat_ws(' ', a.attrelid, a.attname, a.atttypid, a.attnotnull, a.atthasdef, a.attisdropped)
+     from pg_attribute as a join pg_class as c on c.oid = a.attrelid
+    where c.relnamespace = n.oid and c.relkind in ('r', 'p', 'v', 'm')
+   union all
+   select concat_ws(' ', k.oid, k.conname, k.contype, k.conrelid, k.confrelid)
+     from pg_constraint as k
+    where k.connamespace = n.oid or k.confrelid in (select oid from pg_class where relnamespace = n.oid)
+   union all
+   select concat_ws(' ', t.oid, t.tgname, t.tgrelid, t.tgenabled)
+     from pg_trigger as t join pg_class as c on c.oid = t.tgrelid where c.relnamespace = n.oid
+   union all
+   select concat_ws(' ', p.oid, p.proname, md5(p.prosrc)) from pg_proc as p where p.pronamespace = n.oid
+ ) as found
+ where n.nspname in ('public', 'pbxapi')
+"""
+
+
 class MigrationError(Exception):
     """The database and the migrations of this version do not fit together; says what to do."""
 
@@ -63,7 +88,8 @@ def migrate(database: Database, migrations: Sequence[Migration]) -> list[Migrati
     Forward only. Several processes may call it at once: the others wait.
 
     Raises:
-        MigrationError: an applied file has changed, or the database is newer than this version.
+        MigrationError: an applied file has changed, the database is newer than this version, or a plugin's file
+            changes what is not its own.
     """
     applied: list[Migration] = []
     with database.dedicated() as connection:
@@ -77,13 +103,27 @@ def migrate(database: Database, migrations: Sequence[Migration]) -> list[Migrati
             if (migration.owner, migration.name) in done:
                 continue
             with connection.transaction():
+                before = _foreign_shape(connection, migration)
                 connection.execute(migration.text)
+                if _foreign_shape(connection, migration) != before:
+                    raise MigrationError(
+                        f"migration {migration.owner}/{migration.name} changes what is not the plugin's own: "
+                        "FusionPBX's tables are not altered"
+                    )
                 connection.execute(
                     "insert into pbxapi.migration (owner, name, checksum) values (%s, %s, %s)",
                     [migration.owner, migration.name, migration.checksum],
                 )
             applied.append(migration)
     return applied
+
+
+def _foreign_shape(connection: Connection, migration: Migration) -> str | None:
+    """What the tables look like that a plugin's migration must leave alone; None for one of the product's own."""
+    if migration.owner == "pbxapi":
+        return None
+    row = connection.execute(_FOREIGN).fetchone()
+    return str(row["shape"]) if row else None
 
 
 def pending_migrations(database: Database, migrations: Sequence[Migration]) -> list[Migration]:

@@ -17,6 +17,7 @@ _COMMENT = re.compile(r"""('(?:[^']|'')*'|"[^"]*")|--[^\n]*|/\*.*?\*/""", re.S) 
 _LITERAL = re.compile(r"'(?:[^']|'')*'")
 _PARAMETER = re.compile(r"%\((\w+)\)s")
 _TABLE = re.compile(r"\b(?:from|join|into|update)\s+(?:only\s+)?((?:\w+\.)?\w+)", re.I)
+_NAME = re.compile(r"\w+(?:\.\w+)?")
 _ALLOWED_VERBS = ("select", "insert", "update", "delete", "with")
 
 Columns = Mapping[str, str]
@@ -101,6 +102,10 @@ def load_statements(folder: Path, catalogue: Catalogue | None = None) -> dict[st
 
 
 def tenant_tables(statement: Statement, catalogue: Catalogue) -> set[str]:
-    """The tables of a statement whose rows belong to a domain (they have a column ``domain_uuid``)."""
-    names = {table.removeprefix("public.") for table in statement.tables}
+    """The tables of a statement whose rows belong to a domain (they have a column ``domain_uuid``).
+
+    Whatever is named like one counts, however it is joined or quoted.
+    """
+    bare = _LITERAL.sub("''", statement.text).replace('"', "").lower()
+    names = {name.removeprefix("public.") for name in _NAME.findall(bare)}
     return {name for name in names if "domain_uuid" in catalogue.get(name, {})}

@@ -93,7 +93,7 @@ class Documented(Api):  # type: ignore[misc]
 class Documents:
     """Describes operations as they are registered; served at ``<prefix>/openapi.json``."""
 
-    def __init__(self, app: Flask, config: Config, resources: frozenset[str]) -> None:
+    def __init__(self, app: Flask, config: Config) -> None:
         app.config.update(
             API_TITLE="pbxapi",
             API_VERSION=__version__,
@@ -112,7 +112,6 @@ class Documents:
         )
         assert schemas.converter is not None
         schemas.converter.add_attribute_function(_items)  # type: ignore[no-untyped-call]
-        self.api.resources = resources
         self.api.prefix = config.url_prefix
         spec = self.api.spec
         spec.components.security_scheme("ApiKey", {"type": "apiKey", "in": "header", "name": "X-API-Key"})

@@ -56,18 +56,32 @@ def register_routes(app: Flask, services: Services, registry: Registry) -> None:
     app.after_request(after)
     register_faults(app)
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
-    documents = Documents(app, services.config, frozenset(registry.resources))
-    for resource in registry.resources.values():
-        blueprint = Blueprint(
-            resource.declaration.name, __name__, description=resource.declaration.label, url_prefix=None
-        )
-        place = f"{prefix}/{resource.declaration.name}"
-        for operation in resource.declaration.all_operations():
-            _add(blueprint, services, resource, operation, documents)
-            if operation.on == "item":
-                # The contract calls the uuid a path parameter; the document shows the query form.
-                _add_path_form(app, place, Served(services, resource, operation, lenient=True))
-        documents.api.register_blueprint(blueprint, url_prefix=place)
+    documents = Documents(app, services.config)
+    for loaded in registry.plugins:
+        try:
+            # Whatever a declaration of somebody else's cannot be made into a URL or a schema shows here.
+            described = [_describe(services, resource, documents) for resource in loaded.resources]
+        except Exception as error:
+            if loaded.builtin:
+                raise
+            registry.leave_out(loaded, f"{type(error).__name__}: {error}")
+            continue
+        for resource, blueprint in zip(loaded.resources, described, strict=True):
+            place = f"{prefix}/{resource.declaration.name}"
+            for operation in resource.declaration.all_operations():
+                if operation.on == "item":
+                    # The contract calls the uuid a path parameter; the document shows the query form.
+                    _add_path_form(app, place, Served(services, resource, operation, lenient=True))
+            documents.api.register_blueprint(blueprint, url_prefix=place)
+    documents.api.resources = frozenset(registry.resources)
+
+
+def _describe(services: Services, resource: LoadedResource, documents: Documents) -> Blueprint:
+    name = resource.declaration.name
+    blueprint = Blueprint(name, __name__, description=resource.declaration.label, url_prefix=None)
+    for operation in resource.declaration.all_operations():
+        _add(blueprint, services, resource, operation, documents)
+    return blueprint
 
 
 def _add(

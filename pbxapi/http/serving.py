@@ -23,7 +23,7 @@ from pbxapi.plugin import Call, Caller, Operation
 from pbxapi.plugin.call import Ask
 from pbxapi.plugin.crud import load_record
 from pbxapi.plugin.fields import InputError, load
-from pbxapi.plugin.loader import LoadedResource
+from pbxapi.plugin.loader import LoadedResource, Registry
 
 BODY_MOST = 1024 * 1024
 WAIT_MOST = 30.0
@@ -68,12 +68,14 @@ class Services:
     Attributes:
         ask: puts questions to the switch nodes.
         rate_pool: connections to Redis for `pbxapi.http.rates`.
+        registry: the plugins.
     """
 
     config: Config
     database: Database
     ask: Ask
     rate_pool: Any
+    registry: Registry
 
     def __post_init__(self) -> None:
         self.backlog = Backlog(self.database, self.config.changes_waiting_max)
@@ -124,6 +126,7 @@ class Served:
                 session=session,
                 config=self._services.config,
                 live=self._services.ask,
+                registry=self._services.registry,
                 uuid=record_uuid,
                 query=query,
                 lenient=self.lenient,

@@ -18,7 +18,7 @@ from pbxapi.errors import ApiError, duplicate, forbidden, invalid
 from pbxapi.plugin.fields import links_in
 
 if TYPE_CHECKING:
-    from pbxapi.plugin.loader import LoadedResource
+    from pbxapi.plugin.loader import LoadedResource, Registry
     from pbxapi.plugin.resource import Operation
 
 
@@ -102,6 +102,7 @@ class Call:
         sent: the names of the body's fields that were sent.
         session: the open session: one transaction for an operation that writes.
         live: how questions reach the switch nodes; `ask` puts them.
+        registry: all plugins that were found, those left out too.
     """
 
     resource: LoadedResource
@@ -110,6 +111,7 @@ class Call:
     session: Session
     config: Config
     live: Ask
+    registry: Registry
     uuid: UUID | None = None
     record: Row = field(default_factory=dict)
     query: Mapping[str, Any] = field(default_factory=dict)

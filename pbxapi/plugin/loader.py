@@ -21,10 +21,18 @@ from marshmallow import Schema, fields
 from pbxapi import PLUGIN_API
 from pbxapi.config import Config, builtin_folder
 from pbxapi.data.catalogue import read_catalogue
-from pbxapi.data.database import Database
+from pbxapi.data.database import UNAVAILABLE, Database, DatabaseError
 from pbxapi.data.listing import Listing
-from pbxapi.data.migrations import Migration, builtin_migrations, migrate, read_migrations
+from pbxapi.data.migrations import (
+    Migration,
+    MigrationError,
+    builtin_migrations,
+    migrate,
+    pending_migrations,
+    read_migrations,
+)
 from pbxapi.data.statements import Catalogue, Statement, load_statements, tenant_tables
+from pbxapi.data.trial import Trial
 from pbxapi.plugin.declaration import Plugin
 from pbxapi.plugin.fields import Record, Text
 from pbxapi.plugin.resource import Resource, Rows
@@ -41,6 +49,9 @@ _FOREIGN_DDL = re.compile(
     r"\b(?:alter|drop|truncate|create|reindex|comment)\b[^;]*?\b((?:public\.)?(?:v|view)_\w+)", re.I
 )
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_STAR = re.compile(r"(?:\bselect|\bdistinct|\breturning|,)\s*(?:\w+\.)?\*", re.I)
+_PATH = re.compile(r"(?:[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*)?")
+_SCOPE = re.compile(r"[a-z][a-z0-9-]*:[a-z][a-z0-9-]*")
 _LIST_PARAMETERS = ("page", "per_page", "search", "sort", "cursor", "count")
 
 
@@ -166,6 +177,12 @@ class LoadedPlugin:
     options: dict[str, Any] = field(default_factory=dict)
     error: str = ""
 
+    def leave_out(self, reason: str) -> None:
+        """Serve nothing of it, and say why."""
+        self.error = reason
+        self.resources = []
+        log.error("plugin %s (%s) is left out: %s", self.name, self.origin, reason)
+
 
 @dataclass
 class Registry:
@@ -178,13 +195,22 @@ class Registry:
         """By name."""
         return {r.declaration.name: r for p in self.plugins if not p.error for r in p.resources}
 
+    def leave_out(self, loaded: LoadedPlugin, reason: str) -> None:
+        """Serve nothing of a plugin from now on, and say why."""
+        loaded.leave_out(reason)
+        self.__dict__.pop("resources", None)
+
     def plugin(self, name: str) -> LoadedPlugin | None:
         """A plugin that serves, by name."""
         return next((p for p in self.plugins if p.name == name and not p.error), None)
 
 
-def load_registry(config: Config, database: Database) -> Registry:
+def load_registry(config: Config, database: Database, *, migrating: bool = False) -> Registry:
     """Read the catalogue of the database and load the plugins against it; leaves no connection open.
+
+    Args:
+        migrating: whether the plugins' own tables are about to be made. Otherwise somebody else's plugin serves
+            only once its tables are there and PostgreSQL can run all its statements.
 
     Raises:
         PluginError: a built-in plugin cannot be used with this database.
@@ -192,7 +218,45 @@ def load_registry(config: Config, database: Database) -> Registry:
     with database.reading() as session:
         catalogue = read_catalogue(session)
     database.close()
-    return load_plugins(config, catalogue)
+    registry = load_plugins(config, catalogue)
+    guests = [p for p in registry.plugins if not (p.builtin or p.error)]
+    if guests and not migrating:
+        _leave_out_unmigrated(database, guests)
+        with database.dedicated() as connection:
+            trial = Trial(connection)
+            for guest in guests:
+                if not guest.error and (fault := trial.fault(_texts(guest))):
+                    guest.leave_out(fault)
+    return registry
+
+
+def _leave_out_unmigrated(database: Database, guests: list[LoadedPlugin]) -> None:
+    for guest in guests:
+        own = _own_migrations(guest)
+        try:
+            waiting = pending_migrations(database, [*builtin_migrations(), *own]) if own else []
+        except MigrationError as error:
+            guest.leave_out(str(error))
+            continue
+        if missing := [migration.name for migration in waiting if migration.owner == guest.name]:
+            names = ", ".join(missing)
+            guest.leave_out(f"its migrations {names} are not applied: run pbxapi migrate")
+
+
+def _texts(guest: LoadedPlugin) -> dict[str, str]:
+    """What a plugin's resources will run, by where it stands: each statement, and its lists' columns."""
+    found: dict[str, str] = {}
+    for resource in guest.resources:
+        found |= {s.source: s.text for s in resource.statements.values()}
+        for name, rows in resource.lists.items():
+            declared = rows.declaration
+            sorts = (sort.column for sort in declared.sorts.values())
+            columns = dict.fromkeys((declared.id, *rows.row, *declared.search, *declared.filters, *sorts))
+            shown = ", ".join(f"r.{column}" for column in columns)
+            found[f"the columns of {resource.declaration.name} {name}"] = (
+                f"select {shown} from ({rows.listing.statement.text}) as r"
+            )
+    return found
 
 
 def load_plugins(config: Config, catalogue: Catalogue) -> Registry:
@@ -213,27 +277,38 @@ def load_plugins(config: Config, catalogue: Catalogue) -> Registry:
             found.options = {s.name: s.read(config.environment) for s in found.plugin.settings}
             for resource in found.plugin.resources:
                 found.resources.append(_bind(resource, found, shared, catalogue))
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             # Whatever a plugin's module raises: the host runs on without it, and sees why.
-            found.error = str(error) or type(error).__name__
+            reason = _reason(error)
             if found.builtin:
-                raise PluginError(f"plugin {found.name} ({found.origin}): {found.error}") from error
-            log.error("plugin %s (%s) is left out: %s", found.name, found.origin, found.error)
+                raise PluginError(f"plugin {found.name} ({found.origin}): {reason}") from error
+            found.leave_out(reason)
         registry.plugins.append(found)
     return registry
 
 
+def _reason(error: BaseException) -> str:
+    """What the operator is told: our own words as they are, a foreign fault with its kind."""
+    text = " ".join(str(error).split())
+    if isinstance(error, PluginError) and text:
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
 def _find(config: Config) -> Iterator[tuple[LoadedPlugin, Callable[[], Plugin]]]:
+    seen: set[Path] = set()
     for root in (builtin_folder("plugins"), *(() if config.safe_mode else config.plugins_path)):
         builtin = root == builtin_folder("plugins")
         for folder in sorted(path.parent for path in root.glob("*/plugin.py")):
-            name = folder.name.replace("_", "-")
+            name = folder.name.removeprefix("pbxapi_").replace("_", "-")
+            seen.add(folder.resolve())
             if config.plugins is None or name in config.plugins:
                 yield LoadedPlugin(name, str(folder), builtin), _Load(folder, builtin)
     for entry in () if config.safe_mode else entry_points(group=ENTRY_POINTS):
-        if config.plugins is None or entry.name in config.plugins:
-            package = find_spec(entry.module.partition(".")[0])
-            origin = str(Path(package.origin).parent) if package and package.origin else entry.module
+        package = find_spec(entry.module.partition(".")[0])
+        origin = str(Path(package.origin).parent) if package and package.origin else entry.module
+        # A package under work may be installed, and its folder be named too.
+        if Path(origin).resolve() not in seen and (config.plugins is None or entry.name in config.plugins):
             yield LoadedPlugin(entry.name, origin, False), partial(_load_entry, entry)
 
 
@@ -265,34 +340,48 @@ def _load_entry(entry: EntryPoint) -> Plugin:
     return plugin
 
 
-def plugin_migrations(registry: Registry) -> list[Migration]:
-    """The migrations of the plugins that serve, each for the plugin's own schema."""
-    found: list[Migration] = []
-    for loaded in registry.plugins:
-        if loaded.error or loaded.plugin is None:
-            continue
-        for migration in read_migrations(loaded.name, Path(loaded.origin) / "migrations"):
-            _check_migration(migration)
-            schema = loaded.plugin.schema
-            own = f"create schema if not exists {schema};\nset local search_path = {schema}, public;\n"
-            found.append(replace(migration, text=own + migration.text))
-    return found
+def _own_migrations(loaded: LoadedPlugin) -> list[Migration]:
+    """A plugin's migrations, each for its own schema."""
+    if loaded.error or loaded.plugin is None:
+        return []
+    schema = loaded.plugin.schema
+    own = f"create schema if not exists {schema};\nset local search_path = {schema}, public;\n"
+    return [
+        replace(migration, text=own + migration.text)
+        for migration in read_migrations(loaded.name, Path(loaded.origin) / "migrations")
+    ]
 
 
 def all_migrations(registry: Registry) -> list[Migration]:
     """The product's own migrations and those of the plugins that serve."""
-    return [*builtin_migrations(), *plugin_migrations(registry)]
+    return [*builtin_migrations(), *(m for loaded in registry.plugins for m in _own_migrations(loaded))]
 
 
 def migrate_all(config: Config, database: Database) -> list[Migration]:
     """Bring the database up to date for the product and its plugins; what was applied now.
 
+    A plugin whose migrations fail is left out, with its reason in the log; the others get theirs.
+
     Raises:
-        MigrationError: the database and the migrations do not fit together.
+        MigrationError: the database and the product's own migrations do not fit together.
         PluginError: a built-in plugin cannot be used with this database.
     """
     applied = migrate(database, builtin_migrations())
-    return applied + migrate(database, all_migrations(load_registry(config, database)))
+    for loaded in load_registry(config, database, migrating=True).plugins:
+        own = _own_migrations(loaded)
+        if not own:
+            continue
+        try:
+            for migration in own:
+                _check_migration(migration)
+            applied += migrate(database, [*builtin_migrations(), *own])
+        except UNAVAILABLE:
+            raise
+        except (DatabaseError, MigrationError, PluginError) as error:
+            if loaded.builtin:
+                raise
+            loaded.leave_out(_reason(error))
+    return applied
 
 
 def _check_migration(migration: Migration) -> None:
@@ -317,6 +406,47 @@ def _check_plugin(found: LoadedPlugin, registry: Registry) -> None:
             raise PluginError(f"the resource name {resource.name!r} is not lower-case letters, digits and -")
         if resource.name in taken:
             raise PluginError(f"the resource {resource.name} is taken by {taken[resource.name]}")
+        taken[resource.name] = found.origin
+        _check_operations(resource)
+    for migration in _own_migrations(found):
+        _check_migration(migration)
+    for kind, names in _named(plugin):
+        for other in registry.plugins:
+            both = names & dict(_named(other.plugin))[kind] if other.plugin and not other.error else ()
+            for name in both:
+                raise PluginError(f"the {kind} {name} is taken by {other.origin}")
+    for setting in plugin.settings:
+        if not found.builtin and not setting.name.startswith(f"PBXAPI_{plugin.name.replace('-', '_').upper()}_"):
+            raise PluginError(f"the setting {setting.name} does not begin with PBXAPI_ and the plugin's name")
+    for scope in plugin.scopes:
+        if not _SCOPE.fullmatch(scope):
+            raise PluginError(f"the scope {scope!r} is not of the form tickets:close")
+
+
+def _named(plugin: Plugin) -> list[tuple[str, frozenset[str]]]:
+    """What a plugin names besides resources, by kind: no two may name the same."""
+    return [
+        ("command", frozenset(plugin.commands)),
+        ("setting", frozenset(setting.name for setting in plugin.settings)),
+        ("event", frozenset(event.name for event in plugin.events)),
+    ]
+
+
+def _check_operations(resource: Resource) -> None:
+    taken: dict[tuple[str, ...], str] = {}
+    for operation in resource.all_operations():
+        if not _PATH.fullmatch(operation.path) or not _PATH.fullmatch(operation.php or operation.name):
+            raise PluginError(f"{resource.name}: the operation {operation.name!r} has a path that no URL can have")
+        ways = [("clean", method, operation.on, operation.path) for method in operation.methods]
+        for schema in (operation.body, operation.query, operation.answer):
+            if schema is not None:
+                schema(partial=operation.partial)
+        for way in (*ways, ("php", operation.methods[0], operation.php_name)):
+            if way in taken:
+                raise PluginError(
+                    f"{resource.name}: the operations {taken[way]} and {operation.name} have the same {way[0]} URL"
+                )
+            taken[way] = operation.name
 
 
 def supports(wanted: str, version: str) -> bool:
@@ -376,5 +506,5 @@ def check_statement(statement: Statement, catalogue: Catalogue) -> None:
             f"{statement.source}: {', '.join(sorted(tables))} belongs to domains; "
             "the statement must name %(domain_uuid)s"
         )
-    if re.search(r"select\s+(\w+\.)?\*", statement.text, re.I):
+    if _STAR.search(statement.text):
         raise PluginError(f"{statement.source}: list the columns instead of select *")

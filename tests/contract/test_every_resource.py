@@ -30,6 +30,7 @@ KINDS: Mapping[str, Kind] = {
     "outbound-routes": Kind(lambda n: {"dialplan_name": f"outbound {n}"}),
     "time-conditions": Kind(lambda n: {"dialplan_name": f"hours {n}", "dialplan_number": str(60_000 + n)}),
     "domains": Kind(open=True),
+    "pin-numbers": Kind(lambda n: {"pin_number": str(10_000 + n), "description": f"pin {n}"}),
     "plugins": Kind(),
     "users": Kind(lambda n: {"username": f"user{n}", "password": f"Passw0rd-of-{n}"}),
     "voicemails": Kind(lambda n: {"voicemail_id": str(80_000 + n)}, uuid_of("voicemail", DOMAIN, "1001")),
