@@ -39,7 +39,6 @@ _OWNERS = {
     "b1b70f85-6b42-429b-8c5a-60c8b02b7d14": "call flow",
     "b81412e8-7253-91f4-e48e-42fc2c9a38d9": "conference",
     "24108154-4ac3-1db6-1551-4731703a4440": "fax",
-    "b5242951-686f-448f-8b4e-5031ba0601a4": "destination",
 }
 """Applications whose records write their dialplan themselves."""
 
@@ -62,8 +61,8 @@ def complete(call: Call, record: dict[str, Any], old: Row | None, *, app: UUID, 
             record[name] = record.get(name) or value
     if old is None or record["dialplan_context"] != old["dialplan_context"]:
         check_context(call, record["dialplan_context"], "dialplan_context")
-    owner = _OWNERS.get(record["app_uuid"])
-    if old is not None and owner:
+    owner = _owner(call, old) if old is not None else None
+    if owner:
         call.warn(f"The dialplan belongs to a {owner}, which writes it anew when it is saved")
 
 
@@ -122,7 +121,7 @@ def write_details(call: Call, dialplan_uuid: UUID, details: Iterable[Row], folde
 
 def remove(call: Call, record: Row) -> None:
     """The details go with the dialplan."""
-    owner = _OWNERS.get(record["app_uuid"])
+    owner = _owner(call, record)
     if owner:
         call.warn(f"The dialplan belonged to a {owner}, which nobody can call now")
     call.run("delete_details", dialplan_uuid=record["dialplan_uuid"])
@@ -228,6 +227,13 @@ def _including_file(domain: str, context: str) -> WriteFile:
     return WriteFile(
         "dialplan", f"{context}.xml", include_file([Element("context", {"name": context}, [include])])
     )
+
+
+def _owner(call: Call, record: Row) -> str | None:
+    """What else in FusionPBX a dialplan belongs to, as a noun."""
+    if call.row("linked", dialplan_uuid=record["dialplan_uuid"]) is not None:
+        return "destination"
+    return _OWNERS.get(record["app_uuid"])
 
 
 def _numbered(detail: Row, place: int) -> dict[str, Any]:

@@ -6,22 +6,29 @@ A new resource needs one line in `KINDS`.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from uuid import uuid4
 
+import pytest
 from werkzeug.routing import Rule
 
 from pbxapi.config import Config
 from pbxapi.conformance import *  # noqa: F403
 from pbxapi.conformance import Kind, Suite
-from pbxapi.plugin.loader import load_plugins
+from pbxapi.data.database import Database
+from pbxapi.data.migrations import builtin_migrations, migrate
+from pbxapi.plugin.loader import load_plugins, load_registry
+from pbxapi.sandbox.database import scratch_database
+from pbxapi.sandbox.postgres import EmbeddedPostgres
 from pbxapi.sandbox.sample import DOMAIN, uuid_of
+from pbxapi.testing import API_KEY, Family, close_pbx, make_pbx
 
 KINDS: Mapping[str, Kind] = {
     "api-keys": Kind(lambda n: {"name": f"key {n}", "scopes": ["*"]}, open=True),
     "cdr": Kind(),
     "changes": Kind(),
     "devices": Kind(lambda n: {"device_address": f"001565{n:06x}"}),
+    "destinations": Kind(lambda n: {"destination_number": str(5_550_000 + n), "destination_context": "public"}),
     "dialplans": Kind(lambda n: {"dialplan_name": f"dialplan {n}"}),
     "extensions": Kind(lambda n: {"extension": str(70_000 + n), "voicemail_enabled": "true"}),
     "gateways": Kind(lambda n: {"gateway": f"trunk {n}", "proxy": "sip.example.net"}),
@@ -77,3 +84,52 @@ def test_without_a_key_or_a_domain_every_route_of_a_resource_is_closed(suite: Su
             assert response.get_json()["error"]["code"] == "UNAUTHORIZED", f"{method} {path}"
             response = client.open(path, method=method, headers={"X-API-Key": suite.pbx.client.key})
             assert response.get_json()["error"]["code"] == "MISSING_DOMAIN", f"{method} {path}"
+
+
+@pytest.fixture(scope="module")
+def real(
+    postgres: EmbeddedPostgres, dump_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Suite]:
+    """The same over FusionPBX's own tables and first rows."""
+    with scratch_database(postgres, dump_template) as url:
+        database = Database(url)
+        migrate(database, builtin_migrations())
+        with database.writing() as session:
+            session.run(
+                "insert into v_default_settings (default_setting_uuid, default_setting_category,"
+                " default_setting_subcategory, default_setting_name, default_setting_value,"
+                " default_setting_enabled) values (gen_random_uuid(), 'api', 'secret_key', 'text', %(key)s, true)",
+                key=API_KEY,
+            )
+        pbx = make_pbx(url, tmp_path_factory.mktemp("real"))
+        yield Suite(pbx, load_registry(pbx.config, database), KINDS)
+        close_pbx(pbx)
+        database.close()
+
+
+@pytest.mark.parametrize("family", ["clean", "php"])
+@pytest.mark.parametrize("name", [name for name, kind in KINDS.items() if kind.body])
+def test_a_record_lives_on_fusionpbxs_own_tables(real: Suite, name: str, family: Family) -> None:
+    client = real.client.through(family)
+    body = real.body(name)
+    uuid = client.create(name, **body)
+    answered = client.get(name, uuid)
+    assert uuid in [row[real.resources[name].declaration.id] for row in client.list(name, per_page=100)]
+    text = next(f for f in real.resources[name].schema.load_fields if isinstance(answered.get(f), str))
+    client.update(name, uuid, **{text: answered[text]})
+    assert client.get(name, uuid) == answered
+    client.delete(name, uuid)
+    assert client.call(name, "get", uuid).status == 404
+    assert real.pbx.apply() >= 3
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_fusionpbxs_own_rows_are_read_through_both_families(real: Suite, name: str) -> None:
+    for operation in real.operations(name):
+        if operation.on == "collection" and not operation.writes:
+            replies = [real.client.request(method, path) for _, method, path, _ in real.calls(name, operation, "")]
+            assert {reply.status for reply in replies} == {200}
+            assert all(reply.body == replies[0].body for reply in replies)
+            if operation.name == "list" and "get" in real.resources[name].statements:
+                for row in replies[0].data:
+                    real.client.get(name, row[real.resources[name].declaration.id])
