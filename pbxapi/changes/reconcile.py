@@ -308,10 +308,14 @@ class _Comparison:
 
     def _compare_resource(self, resource: LoadedResource, domain: Row) -> Iterator[Difference]:
         shown, id = resource.lists["list"], resource.declaration.id
-        rows = self._session.rows(
-            f"select r.{id} as record_uuid from (\n{shown.listing.statement.text}\n) as r",
-            **{**dict.fromkeys(shown.query_names), **domain, "domains": [domain["domain_uuid"]]},
-        )
+        parameters = {
+            **dict.fromkeys(shown.query_names),
+            **resource.declaration.parameters,
+            **domain,
+            "domains": [domain["domain_uuid"]],
+        }
+        select = f"select r.{id} as record_uuid from (\n{shown.listing.statement.text}\n) as r"
+        rows = self._session.rows(select, **parameters)
         uuids = [row["record_uuid"] for row in rows]
         for start in range(0, len(uuids), _CHUNK):
             chunk = uuids[start : start + _CHUNK]
