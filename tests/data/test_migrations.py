@@ -102,13 +102,13 @@ def test_a_database_that_is_newer_than_the_program_is_refused(empty: Database) -
 
 
 def test_a_plugin_that_is_gone_leaves_its_migrations_alone(empty: Database) -> None:
-    own = Migration("notes", "0001_notes", "create table pbxapi.notes (n int)")
+    own = Migration("notes", "0001_notes", "create schema plugin_notes; create table plugin_notes.notes (n int)")
     migrate(empty, [ONE, own])
     assert migrate(empty, [ONE]) == []
 
 
 def test_owners_may_use_the_same_names(empty: Database) -> None:
-    other = Migration("notes", "0001_one", "create table pbxapi.other (n int)")
+    other = Migration("notes", "0001_one", "create schema plugin_notes; create table plugin_notes.other (n int)")
     assert migrate(empty, [ONE, other]) == [ONE, other]
 
 
