@@ -25,6 +25,7 @@ from pbxapi.testing import API_KEY, Family, close_pbx, make_pbx
 
 KINDS: Mapping[str, Kind] = {
     "api-keys": Kind(lambda n: {"name": f"key {n}", "scopes": ["*"]}, open=True),
+    "call-block": Kind(lambda n: {"call_block_number": str(5_550_000 + n), "call_block_name": f"caller {n}"}),
     "cdr": Kind(),
     "changes": Kind(),
     "devices": Kind(lambda n: {"device_address": f"001565{n:06x}"}),
