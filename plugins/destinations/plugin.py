@@ -22,18 +22,21 @@ from pbxapi.plugin import (
     Change,
     ClearCacheBelow,
     Effect,
+    Operation,
     Plugin,
     Resource,
+    Rows,
     Sort,
     clear_cache,
     duplicate,
     invalid,
+    list_records,
 )
 from pbxapi.plugin.dialling import check_action, check_actions, check_context
 from pbxapi.xml import InvalidValue, destination_details, destination_dialplan, is_public, number_regex
 
 from .numbers import bare_number, dialled_forms, is_pattern, outside_contexts, whole_forms
-from .schemas import Destination
+from .schemas import Destination, DestinationRow
 
 LOCAL_APP = UUID("b5242951-686f-448f-8b4e-5031ba0601a4")
 
@@ -259,13 +262,10 @@ def _delete_dialplan(call: Call, uuid: str) -> None:
     call.run("dialplans/delete", dialplan_uuid=uuid)
 
 
-destinations = Resource(
-    name="destinations",
-    label="Destination",
+rows = Rows(
+    statement="list",
     id="destination_uuid",
-    schema=Destination,
-    table="v_destinations",
-    app_uuid=UUID("5ec89622-b19c-3559-64f0-afde802ab139"),
+    schema=DestinationRow,
     row=(
         "destination_uuid",
         "destination_type",
@@ -277,7 +277,6 @@ destinations = Resource(
         "destination_order",
         "dialplan_uuid",
     ),
-    uses=("dialplans",),
     search=("destination_number", "destination_prefix", "destination_context", "destination_description"),
     sort={
         "destination_number": Sort("destination_number"),
@@ -295,7 +294,18 @@ destinations = Resource(
         "destination_order",
         "dialplan_uuid",
     ),
+)
+
+destinations = Resource(
+    name="destinations",
+    label="Destination",
+    id="destination_uuid",
+    schema=Destination,
+    table="v_destinations",
+    app_uuid=UUID("5ec89622-b19c-3559-64f0-afde802ab139"),
+    uses=("dialplans",),
     limit="destinations",
+    operations=(Operation("list", list_records, rows=rows, summary="List destinations"),),
     prepare=prepare,
     store=store,
     remove=remove,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pbxapi.plugin import Digits, Link, Nested, Record, Text, TrueFalse
+from pbxapi.plugin import Digits, Link, Nested, Record, Text, TrueFalse, fields
 
 _CONTEXT = {"pattern": r"[0-9A-Za-z._@${}-]+", "expected": "a context such as public or the domain's name"}
 _UUID = r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
@@ -81,3 +81,9 @@ class Destination(Record):
     user_uuid = Link("v_users", "user_uuid", load_default="")
     group_uuid = Link("v_groups", "group_uuid", shared=True, load_default="")
     provider_uuid = Text(max=36, pattern=_UUID, expected="a uuid", load_default="")
+
+
+class DestinationRow(Destination):
+    """One in a list, where the contract says that the order is a number."""
+
+    destination_order = fields.Integer()
