@@ -240,7 +240,7 @@ def make_pbx(database_url: str, root: Path, **settings: Any) -> Pbx:
     from pbxapi.changes.nodes import register
     from pbxapi.config import Config
     from pbxapi.data.database import Database
-    from pbxapi.plugin.loader import ENTRY_POINTS, load_registry, migrate_all
+    from pbxapi.plugin.loader import ENTRY_POINTS, migrate_all
     from pbxapi.sandbox import sample
     from pbxapi.sandbox.switch import SwitchSimulator
     from pbxapi.switch.event_socket import EventSocket
@@ -281,12 +281,12 @@ def make_pbx(database_url: str, root: Path, **settings: Any) -> Pbx:
     if config.plugins_path or entry_points(group=ENTRY_POINTS):
         migrate_all(config, database)
     socket = EventSocket(switch.host, switch.port, switch.password)
-    drain = NodeDrain(config, database, load_registry(config, database), NODE, socket)
 
     def ask(question: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         return {NODE: QUESTIONS[question](socket, **arguments)}
 
     app = create_app(config, ask)
+    drain = NodeDrain(config, database, app.extensions["pbxapi"].registry, NODE, socket)
     return Pbx(app, config, database, switch, folders, drain, sample.DOMAIN, sample.SECOND_DOMAIN, socket)
 
 
