@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
@@ -47,7 +46,9 @@ def write_file(root: Path, relative: str, text: str, mode: int = 0o660) -> bool:
     with _opened(root, parents, make=True) as folder:
         if _content(name, folder) == data:
             return False
-        unfinished = f".{uuid.uuid4().hex}.tmp"
+        unfinished = _unfinished(name)
+        with suppress(FileNotFoundError):
+            os.unlink(unfinished, dir_fd=folder)  # left by one who was killed
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
             with os.fdopen(os.open(unfinished, flags, mode, dir_fd=folder), "wb") as file:
@@ -73,6 +74,8 @@ def remove_file(root: Path, relative: str) -> bool:
     parents, name = _split(relative)
     try:
         with _opened(root, parents) as folder:
+            with suppress(FileNotFoundError):
+                os.unlink(_unfinished(name), dir_fd=folder)
             os.unlink(name, dir_fd=folder)
             os.fsync(folder)
     except FileNotFoundError:
@@ -135,6 +138,11 @@ def remove_folder(root: Path, relative: str) -> bool:
         shutil.rmtree(name, dir_fd=folder)
         os.fsync(folder)
     return True
+
+
+def _unfinished(name: str) -> str:
+    """What a file is called while it is written: always the same, so that the next to write it clears it away."""
+    return f".{name}.tmp"
 
 
 def _split(relative: str) -> tuple[Sequence[str], str]:

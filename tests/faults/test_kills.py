@@ -43,8 +43,8 @@ class Writer(threading.Thread):
         while True:
             try:
                 reply = self.house.request(method, path, json)
-            except requests.ConnectionError as error:
-                if "refused" in str(error):
+            except requests.RequestException as error:
+                if "refused" in str(error):  # nobody was there: it was not even begun
                     time.sleep(0.05)
                     continue
                 self.unknown += 1

@@ -290,3 +290,19 @@ def test_a_file_is_read_and_one_that_is_not_there_is_none(root):
     assert read_file(root, "nosuch/b.xml") is None
     with pytest.raises(ValueError):
         read_file(root, "../b.xml")
+
+
+def test_what_a_killed_writer_left_goes_with_the_next_write_or_removal(root):
+    for act in (lambda: write_file(root, "a/b.xml", "new"), lambda: remove_file(root, "a/b.xml")):
+        write_file(root, "a/b.xml", "old")
+        (root / "a" / ".b.xml.tmp").write_text("half of")
+        act()
+        assert everything(root) <= {"a", "a/b.xml"}
+
+
+def test_a_link_in_the_place_of_an_unfinished_file_is_not_written_through(tmp_path, root):
+    (tmp_path / "outside").write_text("mine")
+    (root / ".a.xml.tmp").symlink_to(tmp_path / "outside")
+    write_file(root, "a.xml", "x")
+    assert (tmp_path / "outside").read_text() == "mine"
+    assert everything(root) == {"a.xml"}
