@@ -7,6 +7,9 @@ when it runs, so that each starts quickly. A further command is a further functi
 from __future__ import annotations
 
 import logging
+import os
+import subprocess
+import sys
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -203,6 +206,60 @@ def list_plugins() -> None:
             for loaded in found
         ),
     )
+
+
+@commands.group()
+def plugin() -> None:
+    """Writing plugins."""
+
+
+@plugin.command("new")
+@click.argument("name")
+@click.option(
+    "--table", help="A table of FusionPBX's whose records it serves; without it, one of its own is made."
+)
+@click.option(
+    "--into", type=click.Path(path_type=Path), help="The new folder; one named as the plugin when left out."
+)
+def new_plugin(name: str, table: str | None, into: Path | None) -> None:
+    """Make a complete package for the plugin NAME. The columns come from the database, where one is configured."""
+    from pbxapi.authoring import CannotMake, read_table, shipped_tables, write_package
+
+    columns = []
+    if table is not None:
+        try:
+            config = _config()
+        except ConfigError:
+            columns = shipped_tables().get(table, [])
+        else:
+            with _database(config) as database:
+                columns = read_table(database, table)
+    place = into or Path(name)
+    try:
+        written = write_package(name, place, table, columns)
+    except CannotMake as error:
+        raise click.ClickException(str(error)) from None
+    for path in written:
+        click.echo(path)
+    click.echo(f"test it: pbxapi plugin test {place}")
+
+
+@plugin.command("test", context_settings={"ignore_unknown_options": True})
+@click.argument("path", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("options", nargs=-1, type=click.UNPROCESSED)
+def test_plugin(path: Path, options: tuple[str, ...]) -> None:
+    """Hold the plugin at PATH to what holds for all, and run its own tests. OPTIONS go to pytest."""
+    path = path.resolve()
+    tests = sorted(path.rglob("test_*.py"))
+    arguments = [str(path)] if tests else []
+    if not any("pbxapi.conformance" in test.read_text("utf-8") for test in tests):
+        arguments += ["--pyargs", "pbxapi.conformance"]
+    if (path / "plugin.py").exists():
+        arguments += ["--pbxapi-plugins-path", str(path)]
+    settings = path / "pyproject.toml"
+    arguments += ["-c", str(settings) if settings.exists() else os.devnull, "--rootdir", str(path)]
+    done = subprocess.run([sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments, *options])
+    raise click.exceptions.Exit(done.returncode)
 
 
 @commands.group()

@@ -299,7 +299,8 @@ def _find(config: Config) -> Iterator[tuple[LoadedPlugin, Callable[[], Plugin]]]
     seen: set[Path] = set()
     for root in (builtin_folder("plugins"), *(() if config.safe_mode else config.plugins_path)):
         builtin = root == builtin_folder("plugins")
-        for folder in sorted(path.parent for path in root.glob("*/plugin.py")):
+        places = [root] if (root / "plugin.py").exists() else (path.parent for path in root.glob("*/plugin.py"))
+        for folder in sorted(places):
             name = folder.name.removeprefix("pbxapi_").replace("_", "-")
             seen.add(folder.resolve())
             if config.plugins is None or name in config.plugins:
