@@ -28,7 +28,11 @@ class Twin:
     template: str
 
     def reset(self) -> None:
-        """Begin afresh, with the sample data."""
+        """Begin afresh, with the sample data and a switch that is there and idle."""
+        switch = self.pbx.switch
+        switch.control("come_back")
+        switch.registrations.clear()
+        switch.calls.clear()
         for database in (self.pbx.database, self.pbx.app.extensions["pbxapi"].database):
             database.close()
         self.postgres.drop_database(self.name)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -45,13 +46,15 @@ class Play:
         self.twin = twin
         self.family = family
         self.resource = resource
-        self.kept: dict[str, Any] = {}
+        self.kept: dict[str, Any] = {"today": datetime.now(UTC).date()}
         self._random: dict[str, str] = {}
 
     def step(self, step: Mapping[str, Any]) -> Any:
         """Do a step and check it; what came back, with everything random replaced by its shape."""
         if step.get("apply"):
             return self.twin.pbx.apply()
+        if "switch" in step:
+            return self.tell_switch(step["switch"], self.fill(step.get("with")))
         if "run" in step:
             return self.twin.pbx.run(step["run"], **self.fill(step.get("with", {})))
         if "select" in step:
@@ -70,8 +73,15 @@ class Play:
             assert list(row) == answer["columns"], f"a row holds {list(row)}"
         if "keep" in step:
             record = reply.data[0] if isinstance(reply.data, list) else reply.data
-            self.kept[step["keep"]] = next(iter(record.values()))
+            name, _, field = step["keep"].partition(" = ")
+            self.kept[name] = record[field] if field else next(iter(record.values()))
         return {"status": reply.status, **seen}
+
+    def tell_switch(self, command: str, arguments: Any) -> None:
+        """Make something happen on the switch."""
+        text = command if arguments is None else f"{command} {json.dumps(arguments)}"
+        answer = self.twin.pbx.switch.control(text)
+        assert not answer.startswith("-ERR"), answer
 
     def send(self, step: Mapping[str, Any]) -> Reply:
         method, path, query = self.place(step)
