@@ -28,6 +28,7 @@ KINDS: Mapping[str, Kind] = {
     "call-block": Kind(lambda n: {"call_block_number": str(5_550_000 + n), "call_block_name": f"caller {n}"}),
     "cdr": Kind(),
     "changes": Kind(),
+    "conferences": Kind(lambda n: {"conference_name": f"room {n}", "conference_extension": str(61_000 + n)}),
     "devices": Kind(lambda n: {"device_address": f"001565{n:06x}"}),
     "destinations": Kind(lambda n: {"destination_number": str(5_550_000 + n), "destination_context": "public"}),
     "dialplans": Kind(lambda n: {"dialplan_name": f"dialplan {n}"}),
