@@ -24,6 +24,7 @@ from pbxapi.sandbox.postgres import EmbeddedPostgres
 from pbxapi.testing import Pbx, close_pbx, make_pbx
 
 PREFIX = "/api/v1"
+EXAMPLES = 8
 METHODS = ("get", "post", "put", "patch", "delete")
 CHECKS = [content_type_conformance, response_schema_conformance, status_code_conformance]
 
@@ -47,7 +48,7 @@ def operations(system: Pbx) -> list[Any]:
 
 @pytest.fixture(scope="module")
 def real(system: Pbx) -> Callable[[Any], str | None]:
-    """The uuid of a record that an operation can work on."""
+    """The uuid of a record that an operation can work on, where there is one."""
     known: dict[str, str | None] = {}
 
     def find(operation: Any) -> str | None:
@@ -66,21 +67,22 @@ def open_doors(system: Pbx, case: Any) -> None:
     case.headers = {**(case.headers or {}), "X-API-Key": system.client.key, "X-Domain": system.domain}
 
 
-def play(
-    operation: Any, mode: GenerationMode, examples: int, uuid: str | None, send: Callable[[Any], None]
-) -> None:
-    """Send what schemathesis makes of an operation: every other time to a record that is there."""
+def play(operation: Any, uuid: str | None, send: Callable[[Any], None]) -> None:
+    """Send what schemathesis makes of an operation, fitting and unfitting: every other time to a real record."""
     number = 0
 
     @settings(
-        max_examples=examples,
+        max_examples=EXAMPLES,
         derandomize=True,
         database=None,
         deadline=None,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(case=operation.as_strategy(generation_mode=mode))
+    @given(
+        case=operation.as_strategy(generation_mode=GenerationMode.POSITIVE)
+        | operation.as_strategy(generation_mode=GenerationMode.NEGATIVE)
+    )
     def each(case: Any) -> None:
         nonlocal number
         number += 1
@@ -95,13 +97,8 @@ def play(
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize(
-    ("mode", "examples"),
-    [(GenerationMode.POSITIVE, 6), (GenerationMode.NEGATIVE, 6)],
-    ids=["fitting", "unfitting"],
-)
 def test_nothing_that_is_sent_is_an_internal_error(
-    system: Pbx, operations: list[Any], real: Callable[[Any], str | None], mode: GenerationMode, examples: int
+    system: Pbx, operations: list[Any], real: Callable[[Any], str | None]
 ) -> None:
     seen: Counter[int] = Counter()
     for operation in operations:
@@ -117,32 +114,9 @@ def test_nothing_that_is_sent_is_an_internal_error(
             assert body["success"] is (response.status_code < 400)
             case.validate_response(response, checks=CHECKS)
 
-        play(operation, mode, examples, real(operation), send)
+        play(operation, real(operation), send)
     assert seen[200] > 20, f"hardly anything got through: {seen}"
     assert seen[400] > 20, f"hardly anything was refused: {seen}"
-
-
-def test_what_is_read_is_as_the_document_says(
-    system: Pbx, operations: list[Any], real: Callable[[Any], str | None]
-) -> None:
-    """Without anything made up: every read of a record that is there, and every list."""
-    read = 0
-    for operation in operations:
-        if operation.method.upper() != "GET":
-            continue
-        item = "{uuid}" in operation.path or "uuid" in [p.name for p in operation.query]
-        uuid = real(operation) if item else None
-        assert uuid or not item, f"there is no record for {operation.label}"
-        case = operation.Case(
-            path_parameters={"uuid": uuid} if "{uuid}" in operation.path else {},
-            query={"uuid": uuid} if item and "{uuid}" not in operation.path else {},
-        )
-        open_doors(system, case)
-        response = case.call()
-        assert response.status_code == 200, f"{operation.label}: {response.text}"
-        case.validate_response(response, checks=CHECKS)
-        read += 1
-    assert read >= 20
 
 
 def test_the_document_describes_every_route_and_no_other(system: Pbx, operations: list[Any]) -> None:
