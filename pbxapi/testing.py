@@ -229,6 +229,20 @@ class Pbx:
         return self.client.get("changes", reply.headers["X-Change-Id"])
 
 
+def run_jobs(pbx: Pbx, plugin: str) -> int:
+    """Do what the worker of a plugin's jobs does: note scheduled ones, do what is due; how many jobs that were.
+
+    A scheduled job is due for the first time one period after it was first looked at.
+    """
+    from pbxapi.changes.jobs import PluginJobs
+
+    loaded = pbx.app.extensions["pbxapi"].registry.plugin(plugin)
+    assert loaded is not None, f"no plugin {plugin} serves"
+    jobs = PluginJobs(pbx.database, loaded)
+    jobs.schedule()
+    return jobs.run()
+
+
 FOLDERS = ("extensions", "sip_profiles", "dialplan", "provision", "voicemail", "recordings", "cache")
 
 

@@ -1,0 +1,1 @@
+"""Callbacks: a plugin of pbxapi."""

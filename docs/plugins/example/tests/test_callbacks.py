@@ -1,0 +1,42 @@
+"""What is special about callbacks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pbxapi.testing import Client, Pbx, run_jobs
+
+
+def test_the_wallboard_shows_how_many_are_open(pbx: Pbx, client: Client, board: Path) -> None:
+    uuid = client.create("callbacks", number="+4930123456")
+    pbx.apply()
+    (domain,) = pbx.rows("select domain_uuid from v_domains where domain_name = %(name)s", name=pbx.domain)
+    shown = board / f"{domain['domain_uuid']}.txt"
+    assert shown.read_text("utf-8") == "1\n"
+    client.request("POST", f"/callbacks/{uuid}/attempts", {"outcome": "talked"})
+    pbx.apply()
+    assert shown.read_text("utf-8") == "0\n"
+    assert client.get("callbacks", uuid)["state"] == "done"
+
+
+def test_what_is_done_takes_no_attempt(client: Client) -> None:
+    uuid = client.create("callbacks", number="+4930123456")
+    for status in (201, 400):
+        assert client.request("POST", f"/callbacks/{uuid}/attempts", {"outcome": "talked"}).status == status
+
+
+def test_a_callback_that_nobody_makes_is_late_and_then_given_up(pbx: Pbx, client: Client) -> None:
+    uuid = client.create("callbacks", number="+4930123456")
+    assert run_jobs(pbx, "callbacks") == 0
+    pbx.run("update pbxapi.job set due_at = now()")
+    assert run_jobs(pbx, "callbacks") == 1
+    assert client.get("callbacks", uuid)["state"] == "late"
+    pbx.run("update plugin_callbacks.callback set insert_date = now() - interval '31 days'")
+    pbx.run("update pbxapi.schedule set next_at = now()")
+    assert run_jobs(pbx, "callbacks") == 1
+    assert client.get("callbacks", uuid)["state"] == "given up"
+
+
+def test_its_check_is_part_of_the_health(client: Client) -> None:
+    health = client.app.test_client().get("/readyz").get_json()
+    assert health["plugins"]["checks"] == {"callbacks.on_time": "0 late"}
