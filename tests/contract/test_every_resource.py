@@ -7,9 +7,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from typing import Any
 from uuid import uuid4
 
 import pytest
+import schemathesis
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
 from werkzeug.routing import Rule
 
 from pbxapi.config import Config
@@ -135,3 +142,35 @@ def test_fusionpbxs_own_rows_are_read_through_both_families(real: Suite, name: s
             if operation.name == "list" and "get" in real.resources[name].statements:
                 for row in replies[0].data:
                     real.client.get(name, row[real.resources[name].declaration.id])
+
+
+@pytest.fixture(scope="module")
+def document(suite: Suite) -> Mapping[tuple[str, str], Any]:
+    """What the OpenAPI document says of each method and path."""
+    schema = schemathesis.openapi.from_wsgi(f"{suite.pbx.config.url_prefix}/openapi.json", suite.pbx.app)
+    found = [result.ok() for result in schema.get_all_operations()]
+    return {(operation.method.upper(), operation.path): operation for operation in found}
+
+
+def test_what_is_read_is_as_the_document_says(
+    suite: Suite, document: Mapping[tuple[str, str], Any], name: str
+) -> None:
+    headers = {"X-API-Key": suite.pbx.client.key, "X-Domain": suite.pbx.domain}
+    for operation in suite.operations(name):
+        if operation.writes:
+            continue
+        uuids = (
+            {str(suite.kind(name).full or suite.make(name)), suite.make(name)} if operation.on == "item" else {""}
+        )
+        for uuid in uuids:
+            for _, method, path, query in suite.calls(name, operation, uuid):
+                place = suite.pbx.config.url_prefix + (path.replace(uuid, "{uuid}") if uuid else path)
+                described = document[method, place]
+                parts = {"uuid": uuid} if "{uuid}" in place else {}
+                case = described.Case(path_parameters=parts, query=query, headers=headers)
+                response = case.call()
+                assert response.status_code == 200, f"{method} {path}: {response.text}"
+                case.validate_response(
+                    response,
+                    checks=[content_type_conformance, response_schema_conformance, status_code_conformance],
+                )
