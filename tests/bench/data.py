@@ -46,7 +46,8 @@ insert into v_xml_cdr (xml_cdr_uuid, domain_uuid, direction, caller_id_name, cal
 select gen_random_uuid(), %(domain)s, (array['inbound', 'outbound', 'local'])[1 + n %% 3], 'Caller ' || n,
        '555' || lpad((n %% 10000000)::text, 7, '0'), '101', '101', at, at + interval '5 s', at + interval '65 s',
        extract(epoch from at), 65, 60, 'NORMAL_CLEARING', 'a'
-  from (select n, now() - n * interval '7 s' as at from generate_series(%(first)s::bigint, %(last)s::bigint) as n) as call
+  from (select n, now() - n * interval '7 s' as at
+          from generate_series(%(first)s::bigint, %(last)s::bigint) as n) as call
 """
 
 _STEP = 500_000

@@ -1,7 +1,7 @@
 """The floor: what the same answers cost with nothing but werkzeug, psycopg and orjson.
 
-Served by gunicorn with the product's own settings, over the same database and the same SQL, taken from the product's
-statements. It checks no key, no domain, no input, and knows one request of each kind.
+Served by gunicorn with the product's own settings, over the same database and the same SQL, taken from the
+product's statements. It checks no key, no domain, no input, and knows one request of each kind.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The benchmark: ``make bench``, ``make bench-large`` or ``python tests/bench/run.py --quick``.
 
-Variants take turns in rounds, so that whatever else the machine does hits all alike; only ratios within one run mean
-anything.
+Variants take turns in rounds, so that whatever else the machine does hits all alike; only ratios within one run
+mean anything.
 """
 
 from __future__ import annotations
@@ -103,9 +103,9 @@ class Bench:
         found = []
         names = [data.domain_name(size) for size in sizes]
         for what, path_of, create in (
-            ("list", lambda name: "", False),
+            ("list", lambda _: "", False),
             ("get", lambda name: "/" + self.uuid(name), False),
-            ("create", lambda name: "", True),
+            ("create", lambda _: "", True),
         ):
             paths = {name: path_of(name) for name in names}
             variants = {
@@ -217,8 +217,9 @@ class Bench:
                 "update pbxapi.node set retry_at = clock_timestamp() + interval '1 hour' where name = 'bench'"
             )
             source = (
-                "with extension as (select extension_uuid, domain_uuid from v_extensions where domain_uuid = %s limit %s),"
-                " noted as (insert into pbxapi.change (change_id, resource, action, record_uuid, domain_uuid, domain_name)"
+                "with extension as (select extension_uuid, domain_uuid from v_extensions"
+                " where domain_uuid = %s limit %s), noted as (insert into pbxapi.change"
+                " (change_id, resource, action, record_uuid, domain_uuid, domain_name)"
                 " select gen_random_uuid(), 'extensions', 'update', extension_uuid, domain_uuid, %s from extension"
                 " returning change_id)"
                 " insert into pbxapi.change_node (change_id, node) select change_id, 'bench' from noted"
@@ -324,8 +325,9 @@ def main() -> int:
         machine = f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()} {platform.release()}"
         now = datetime.datetime.now(datetime.UTC).date()
         head = (
-            f"{now}, {machine}; {versions(running)}; load from {load.GENERATOR}; {count} rounds of {seconds:.0f} s, "
-            "variants in turns; PostgreSQL without fsync, in memory; load, floor and product share the cores."
+            f"{now}, {machine}; {versions(running)}; load from {load.GENERATOR}; "
+            f"{count} rounds of {seconds:.0f} s, variants in turns; PostgreSQL without fsync, in memory; "
+            "load, floor and product share the cores."
         )
         text = f"{head}\n\n{table(measures)}\n"
         print(text)

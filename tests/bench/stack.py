@@ -112,7 +112,8 @@ def stack(folder: Path, *, worker: bool = True) -> Iterator[Stack]:
         with psycopg.connect(url, autocommit=True) as connection:
             # The sample's setting would have XML files written and read: measured elsewhere.
             connection.execute(
-                "update v_default_settings set default_setting_enabled = false where default_setting_category = 'switch'"
+                "update v_default_settings set default_setting_enabled = false"
+                " where default_setting_category = 'switch'"
                 " and default_setting_subcategory in ('extensions', 'sip_profiles', 'dialplan')"
             )
         database = Database(url)
@@ -126,8 +127,9 @@ def stack(folder: Path, *, worker: bool = True) -> Iterator[Stack]:
         server = running.enter_context(process([*cli, "serve"], environment, f"http://127.0.0.1:{product}/"))
         running.enter_context(
             process(
-                [sys.executable, "-m", "gunicorn", "floor:app", f"-b127.0.0.1:{floor}", "-kgthread", f"-w{WORKERS}",
-                 f"--threads={THREADS}", "--keep-alive=75", f"--pythonpath={Path(__file__).parent}", "--preload",
+                [sys.executable, "-m", "gunicorn", "floor:app", f"-b127.0.0.1:{floor}", "-kgthread",
+                 f"-w{WORKERS}", f"--threads={THREADS}", "--keep-alive=75",
+                 f"--pythonpath={Path(__file__).parent}", "--preload",
                  "--no-control-socket", "--log-level=warning"],
                 environment, f"http://127.0.0.1:{floor}/api/v1/extensions",
             )
