@@ -266,7 +266,7 @@ def _change_file(root: Path, effect: FileEffect) -> bool:
             case WriteFile():
                 if effect.folder in XML_FOLDERS:
                     _check_xml(effect)
-                return files.write_file(root, effect.path, effect.text)
+                return files.write_file(root, effect.path, effect.content)
             case RemoveFile():
                 return files.remove_file(root, effect.path)
             case MakeFolder():
@@ -283,6 +283,6 @@ def _change_file(root: Path, effect: FileEffect) -> bool:
 def _check_xml(effect: WriteFile) -> None:
     """One file that does not parse would keep the switch from reading any other, so it is never written."""
     try:
-        expat.ParserCreate().Parse(effect.text.encode(), True)
+        expat.ParserCreate().Parse(effect.content, True)
     except expat.ExpatError as error:
         raise ValueError(f"{effect.folder}/{effect.path}: not written, it is no XML: {error}") from None

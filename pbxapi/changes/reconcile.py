@@ -375,10 +375,10 @@ class _Comparison:
         folders, cache = self._node.folders, self._node.cache
         for effect in effects:
             match effect:
-                case WriteFile(folder, path, text) if folder in folders:
+                case WriteFile(folder, path) if folder in folders:
                     self._files.add((folder, path))
                     there = read_file(folders[folder], path)
-                    if there != text.encode():
+                    if there != effect.content:
                         yield f"{folder}/{path} is {'missing' if there is None else 'not as it should be'}"
                 case RemoveFile(folder, path) if folder in folders:
                     self._files.add((folder, path))

@@ -36,11 +36,16 @@ class ClearCacheBelow:
 
 @dataclass(frozen=True)
 class WriteFile:
-    """Make a file have this text; the old one stays whole until the new one is."""
+    """Make a file have this text, or these bytes; the old one stays whole until the new one is."""
 
     folder: Folder
     path: str
-    text: str
+    text: str | bytes
+
+    @property
+    def content(self) -> bytes:
+        """What will be in the file."""
+        return self.text.encode() if isinstance(self.text, str) else self.text
 
 
 @dataclass(frozen=True)

@@ -31,8 +31,8 @@ def read_file(root: Path, relative: str) -> bytes | None:
         return None
 
 
-def write_file(root: Path, relative: str, text: str, mode: int = 0o660) -> bool:
-    """Put a text (as UTF-8) into a file, whole or not at all; True if that changed anything.
+def write_file(root: Path, relative: str, text: str | bytes, mode: int = 0o660) -> bool:
+    """Put a text (as UTF-8) or bytes into a file, whole or not at all; True if that changed anything.
 
     Parents are made. A reader sees the old file or the new one. FreeSWITCH includes `*.xml`, so the file
     that is being written has a name that matches no such pattern. An error leaves the old file as it was.
@@ -42,7 +42,7 @@ def write_file(root: Path, relative: str, text: str, mode: int = 0o660) -> bool:
         OSError: the root is missing, the disk is full, a right is missing ...
     """
     parents, name = _split(relative)
-    data = text.encode()
+    data = text.encode() if isinstance(text, str) else text
     with _opened(root, parents, make=True) as folder:
         if _content(name, folder) == data:
             return False

@@ -40,6 +40,13 @@ def test_a_file_is_written_with_its_folders_and_their_modes(root):
     assert everything(root) == {"example.com", "example.com/v_101.xml"}
 
 
+def test_bytes_that_are_no_text_are_written_as_they_are(root):
+    sound = bytes(range(256))
+    assert write_file(root, "pbx.example.com/welcome.wav", sound)
+    assert read_file(root, "pbx.example.com/welcome.wav") == sound
+    assert not write_file(root, "pbx.example.com/welcome.wav", sound)
+
+
 def test_a_file_that_is_already_so_is_left_alone(root):
     write_file(root, "a.xml", "x")
     before = (root / "a.xml").stat()
