@@ -48,6 +48,9 @@ KINDS: Mapping[str, Kind] = {
     "domains": Kind(open=True),
     "pin-numbers": Kind(lambda n: {"pin_number": str(10_000 + n), "description": f"pin {n}"}),
     "plugins": Kind(),
+    "recordings": Kind(
+        lambda n: {"recording_filename": f"greeting-{n}.ogg", "recording_base64": "T2dnUyBzb3VuZA=="}
+    ),
     "users": Kind(lambda n: {"username": f"user{n}", "password": f"Passw0rd-of-{n}"}),
     "voicemails": Kind(lambda n: {"voicemail_id": str(80_000 + n)}, uuid_of("voicemail", DOMAIN, "1001")),
 }
