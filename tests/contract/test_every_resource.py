@@ -48,6 +48,7 @@ KINDS: Mapping[str, Kind] = {
     "domains": Kind(open=True),
     "pin-numbers": Kind(lambda n: {"pin_number": str(10_000 + n), "description": f"pin {n}"}),
     "plugins": Kind(),
+    "ring-groups": Kind(lambda n: {"ring_group_name": f"group {n}", "ring_group_extension": str(61_000 + n)}),
     "recordings": Kind(
         lambda n: {"recording_filename": f"greeting-{n}.ogg", "recording_base64": "T2dnUyBzb3VuZA=="}
     ),
