@@ -40,10 +40,15 @@ class _Labelled(fields.Field[Any]):
     def _bind_to_schema(self, field_name: str, parent: Any) -> None:
         super()._bind_to_schema(field_name, parent)
         if self.label is None:
-            words = field_name.replace("_", " ")
-            self.label = words[:1].upper() + words[1:]
+            self.label = _label(field_name)
         required = f"{self.label} is required"
         self.error_messages = {**self.error_messages, "required": required, "null": required}
+
+
+def _label(field_name: str) -> str:
+    """What a person calls a field, where its declaration does not say."""
+    words = field_name.replace("_", " ")
+    return words[:1].upper() + words[1:]
 
 
 class Text(_Labelled, fields.String):
@@ -203,6 +208,13 @@ class Nested(fields.Nested):
     def __init__(self, nested: Any, *, most: int = 200, **kwargs: Any) -> None:
         super().__init__(nested, **kwargs)
         self._most = most
+
+    def _bind_to_schema(self, field_name: str, parent: Any) -> None:
+        super()._bind_to_schema(field_name, parent)
+        label = _label(field_name)
+        required, kind = f"{label} is required", f"{label} must be {'a list' if self.many else 'an object'}"
+        null = required if self.required else kind
+        self.error_messages = {**self.error_messages, "required": required, "null": null, "type": kind}
 
     def _deserialize(self, value: Any, attr: Any, data: Any, partial: Any = None, **kwargs: Any) -> Any:
         if self.many and isinstance(value, list) and len(value) > self._most:

@@ -60,10 +60,4 @@ class Setting(Record):
 
 
 class Settings(Record):
-    settings = Nested(
-        Setting,
-        many=True,
-        most=500,
-        required=True,
-        error_messages={"required": "Settings is required", "null": "Settings is required"},
-    )
+    settings = Nested(Setting, many=True, most=500, required=True)
