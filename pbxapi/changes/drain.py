@@ -153,8 +153,17 @@ class NodeDrain:
                 session.run(_BACK, node=self._name)
             except SwitchError as error:
                 log.warning("node %s: %s", self._name, error)
-                session.run(_AWAY, node=self._name, error=_storable(str(error)), most=_AWAY_MOST)
+                self._note_stop(session, str(error))
+            except UNAVAILABLE:
+                raise
+            except Exception as error:
+                # Nothing foreseen: it shows with the node, and is tried again like a switch that is away.
+                log.exception("the drain of node %s fell", self._name)
+                self._note_stop(session, f"{type(error).__name__}: {error}")
         return seen
+
+    def _note_stop(self, session: Session, reason: str) -> None:
+        session.run(_AWAY, node=self._name, error=_storable(reason), most=_AWAY_MOST)
 
     @contextmanager
     def _alone(self) -> Iterator[bool]:

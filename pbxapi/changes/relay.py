@@ -88,4 +88,4 @@ class Relay(threading.Thread):
 def _wake(queue: Queue, job: str, what: str) -> None:
     """One wake-up may wait while one is being worked on; more would do nothing."""
     if queue.count == 0:
-        queue.enqueue(job, what, result_ttl=0, failure_ttl=86_400, job_timeout=300)
+        queue.enqueue(job, what, result_ttl=0, failure_ttl=3600, job_timeout=300)

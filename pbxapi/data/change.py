@@ -107,14 +107,18 @@ def read_state(session: Session, change_id: UUID) -> str:
 
 
 _WAITING = """
-select (select count(*) from (select from pbxapi.change_node where state = 'pending' limit %(most)s) as waiting)
-     + case when exists (select from pbxapi.node) then 0
-            else (select count(*) from (select from pbxapi.change limit %(most)s) as homeless) end
+select coalesce(max(own.waiting), (select count(*) from (select from pbxapi.change limit %(most)s) as homeless))
+  from pbxapi.node
+ cross join lateral (
+   select count(*) as waiting
+     from (select from pbxapi.change_node as n
+            where n.node = node.name and n.state = 'pending' limit %(most)s) as pending
+ ) as own
 """
 
 
 def count_waiting(session: Session, most: int) -> int:
-    """How many changes wait for a node, counted up to `most`; all of them while no node is known."""
+    """How many changes wait for the node that has most, counted up to `most`; all while no node is known."""
     return int(session.value(_WAITING, most=most))
 
 

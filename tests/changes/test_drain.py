@@ -17,6 +17,7 @@ import pytest
 from pbxapi.changes import apply, drain
 from pbxapi.changes.apply import Plan
 from pbxapi.changes.journal import retry_changes
+from pbxapi.data.change import prune_changes
 from pbxapi.plugin import Change, ClearCache, Effect, MessageWaiting, RemoveFile, RunTask, WriteFile
 from pbxapi.testing import Client, Pbx, Reply, close_pbx, make_pbx
 
@@ -488,3 +489,40 @@ def test_an_unknown_node_has_nothing_to_do(pbx: Pbx, client: Client) -> None:
     create(client, 7001)
     pbx.run("delete from pbxapi.node")
     assert pbx.apply() == 0
+
+
+def test_what_nobody_foresaw_shows_with_the_node_and_is_tried_again(
+    pbx: Pbx, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reply = create(client, 7001)
+
+    def fall(*_: object) -> None:
+        raise RuntimeError("nobody foresaw this")
+
+    monkeypatch.setattr(drain.NodeDrain, "_mark", fall)
+    pbx.apply()
+    (node,) = pbx.rows("select error, attempts, retry_at > clock_timestamp() as pauses from pbxapi.node")
+    assert node == {"error": "RuntimeError: nobody foresaw this", "attempts": 1, "pauses": True}
+    monkeypatch.undo()
+    pbx.apply()
+    assert pbx.change(reply)["state"] == "applied"
+    assert pbx.rows("select error, attempts from pbxapi.node") == [{"error": None, "attempts": 0}]
+
+
+def test_applied_and_failed_changes_are_forgotten_after_their_time(pbx: Pbx, client: Client) -> None:
+    for extension in (7001, 7002, 7003):
+        create(client, extension)
+    pbx.apply()
+    make_settle(pbx)
+    pbx.apply()
+    pbx.run(
+        "update pbxapi.change_node set state = 'failed' where change_id = "
+        "(select change_id from pbxapi.change order by created_at limit 1)"
+    )
+    pbx.run(
+        "update pbxapi.change set created_at = now() - interval '15 days' where change_id <> "
+        "(select change_id from pbxapi.change order by created_at desc limit 1)"
+    )
+    with pbx.database.reading() as session:
+        assert prune_changes(session, 14, most=1) == 2
+    assert pbx.rows("select count(*) from pbxapi.change_node") == [{"count": 1}]

@@ -15,7 +15,7 @@ from pbxapi.app import create_app
 from pbxapi.changes.drain import NodeDrain
 from pbxapi.changes.nodes import Heartbeat
 from pbxapi.config import Config
-from pbxapi.data.change import add_node, forget_node, note_change, prune_changes
+from pbxapi.data.change import add_node, count_waiting, forget_node, note_change, prune_changes
 from pbxapi.data.database import Database, Session
 from pbxapi.plugin.loader import load_registry
 from pbxapi.sandbox import sample
@@ -183,6 +183,15 @@ def test_a_hundred_creates_are_one_reload_on_each_of_three_nodes(cluster: Cluste
         cluster.client.create("extensions", extension=str(number))
     cluster.apply()
     assert [node.switch.reloads for node in cluster.nodes] == [1, 1, 1]
+
+
+def test_a_change_that_waits_for_three_nodes_waits_once(cluster: Cluster) -> None:
+    for number in (7001, 7002):
+        cluster.client.create("extensions", extension=str(number))
+    cluster.nodes[0].drain.run()
+    with cluster.database.reading() as session:
+        assert count_waiting(session, 100) == 2
+        assert count_waiting(session, 1) == 1
 
 
 # Coming and going
