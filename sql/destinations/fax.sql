@@ -1,5 +1,6 @@
 -- The number of a fax.
 -- in:  domain_uuid uuid, fax_uuid uuid
+-- out: fax_extension; no row where the domain has no such fax
 -- index: primary key
 select fax_extension
   from v_fax

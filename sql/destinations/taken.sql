@@ -7,7 +7,9 @@ select d.destination_uuid
   from v_destinations as d,
        lateral (select ltrim(coalesce(d.destination_prefix, ''), '+') as prefix,
                        ltrim(coalesce(d.destination_number, ''), '+') as number,
-                       coalesce(d.destination_area_code, '') as area) as n
+                       concat(
+                         d.destination_area_code,  --? v_destinations.destination_area_code
+                         '') as area) as n
  where d.destination_type in ('inbound', 'local')
    and (%(own)s::uuid is null or d.destination_uuid <> %(own)s)
    and (d.destination_type = 'inbound' or %(local)s::text = 'false')

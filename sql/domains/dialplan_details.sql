@@ -4,7 +4,7 @@
 -- index: v_dialplan_details (dialplan_uuid)
 select dialplan_detail_tag, dialplan_detail_type, dialplan_detail_data, dialplan_detail_break,
        dialplan_detail_inline, dialplan_detail_group, dialplan_detail_order,
-       dialplan_detail_enabled::text as dialplan_detail_enabled,  --? v_dialplan_details.dialplan_detail_enabled
+       dialplan_detail_enabled::text as dialplan_detail_enabled,
        dialplan_detail_uuid
   from v_dialplan_details
  where domain_uuid = %(domain_uuid)s and dialplan_uuid = %(dialplan_uuid)s

@@ -18,7 +18,7 @@ insert into v_dialplan_details (
   dialplan_detail_inline,
   dialplan_detail_group,
   dialplan_detail_order,
-  dialplan_detail_enabled,  --? v_dialplan_details.dialplan_detail_enabled
+  dialplan_detail_enabled,
   insert_date
 )
 select %(dialplan_detail_uuid)s::uuid,
@@ -30,6 +30,6 @@ select %(dialplan_detail_uuid)s::uuid,
        'true',
        0,
        20,
-       'true',  --? v_dialplan_details.dialplan_detail_enabled
+       'true',
        now()
  where not exists (select from changed)
