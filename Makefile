@@ -9,7 +9,7 @@ export UV_PROJECT_ENVIRONMENT := .venv
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format clean
+.PHONY: help run test faults lint format clean
 
 help: ## list what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | while IFS='|' read -r name text; do \
@@ -23,6 +23,9 @@ run: .venv/for-run ## run the whole product in the foreground, with everything t
 
 test: lint ## check the code, and run all tests
 	.venv/bin/pytest -n $(PROCESSES) --durations=15
+
+faults: .venv/for-test ## kill, stop and flush everything, in full: a quarter of an hour
+	PBXAPI_FAULTS=full .venv/bin/pytest tests/faults -s -o timeout=3600
 
 lint: .venv/for-test ## check style, types and layers
 	.venv/bin/ruff check .

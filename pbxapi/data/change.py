@@ -73,7 +73,7 @@ def note_change(
         changed: names of the fields that an update changed.
     """
     change_id = new_change_id()
-    session.run(_HOLD_NODES)  # by itself: the next statement must see the nodes that were made known meanwhile
+    session.do(_HOLD_NODES)  # by itself: the next statement must see the nodes that were made known meanwhile
     session.do(
         _NOTE,
         change_id=change_id,

@@ -209,7 +209,7 @@ class House:
             assert time.monotonic() < end, f"not within {seconds:g} s: {why()}"
             time.sleep(0.05)
 
-    def settle(self, seconds: float = 40) -> None:
+    def settle(self, seconds: float = 60) -> None:
         """Wait until every change is applied everywhere, and every key deleted the second time."""
         self.wait_for(lambda: not self.open_changes(), seconds, self.open_changes)
         self.wait_for(lambda: self.rows(_SETTLING)[0]["count"] == 0, seconds)
@@ -374,7 +374,7 @@ def house(standing: House) -> Iterator[House]:
     standing.mended()
     yield standing
     standing.mended()
-    standing.wait_for(lambda: not standing.open_changes(), 40, standing.open_changes)
+    standing.wait_for(lambda: not standing.open_changes(), 60, standing.open_changes)
     assert standing.wrong() == []
 
 

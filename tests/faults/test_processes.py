@@ -27,7 +27,7 @@ def command(environment, *arguments):
 
 def test_a_write_reaches_all_three_nodes(house):
     reply = house.create(voicemail_enabled="true")
-    house.wait_for(lambda: applied(house, reply), 10)
+    house.wait_for(lambda: applied(house, reply), 60)
 
 
 def test_workers_killed_during_a_reload_do_it_again(house):
@@ -35,13 +35,13 @@ def test_workers_killed_during_a_reload_do_it_again(house):
         node.switch.reload_seconds = 1.0
     before = [node.switch.reloads for node in house.nodes]
     reply = house.create()
-    house.wait_for(lambda: all(node.switch._reloading for node in house.nodes), 10)
+    house.wait_for(lambda: all(node.switch._reloading for node in house.nodes), 60)
     for node in house.nodes:
         node.worker.kill()
     assert not applied(house, reply)
     assert [row["reload_wanted"] for row in house.rows("select reload_wanted from pbxapi.node")] == [True] * 3
     house.mended()
-    house.wait_for(lambda: applied(house, reply), 20)
+    house.wait_for(lambda: applied(house, reply), 60)
     assert all(node.switch.reloads >= count + 2 for node, count in zip(house.nodes, before, strict=True))
 
 
@@ -63,7 +63,7 @@ def test_the_api_killed_after_the_commit_leaves_the_change_behind(house):
         lambda: house.rows("select count(*) from pbxapi.change where change_id <> all(%(ids)s)", ids=list(before))[
             0
         ]["count"],
-        10,
+        60,
     )
     house.api.kill()
     for thread in writing:
@@ -80,7 +80,7 @@ def test_with_the_relay_dead_changes_wait_and_are_not_lost(house):
     time.sleep(1.5)
     assert not any(applied(house, reply) for reply in replies)
     house.relay.start()
-    house.wait_for(lambda: all(applied(house, reply) for reply in replies), 15)
+    house.wait_for(lambda: all(applied(house, reply) for reply in replies), 60)
 
 
 def test_without_redis_writes_are_answered_and_changes_wait(house):
@@ -89,7 +89,7 @@ def test_without_redis_writes_are_answered_and_changes_wait(house):
     time.sleep(1.0)
     assert not applied(house, reply)
     house.redis.start()
-    house.wait_for(lambda: applied(house, reply), 15)
+    house.wait_for(lambda: applied(house, reply), 60)
 
 
 def test_a_redis_killed_and_flushed_while_changes_pour_in_loses_none(house):
@@ -101,7 +101,7 @@ def test_a_redis_killed_and_flushed_while_changes_pour_in_loses_none(house):
         house.flush_redis()
         replies += [house.create() for _ in range(5)]
         house.flush_redis()
-    house.wait_for(lambda: all(applied(house, reply) for reply in replies), 20)
+    house.wait_for(lambda: all(applied(house, reply) for reply in replies), 60)
 
 
 def test_wake_ups_that_a_flush_took_from_dead_workers_are_sent_again(house):
@@ -111,7 +111,7 @@ def test_wake_ups_that_a_flush_took_from_dead_workers_are_sent_again(house):
     time.sleep(0.5)
     house.flush_redis()
     house.mended()
-    house.wait_for(lambda: applied(house, reply), 15)
+    house.wait_for(lambda: applied(house, reply), 60)
 
 
 @pytest.mark.parametrize("end", ["stop", "kill"])
@@ -140,7 +140,7 @@ def test_postgresql_restarted_under_load_keeps_every_answered_write(house, end):
         time.sleep(0.5)
         house.postgres.start()
         before = len(answered)
-        house.wait_for(lambda: len(answered) > before + 3, 20)
+        house.wait_for(lambda: len(answered) > before + 3, 60)
         ending.set()
         for writer in writing:
             writer.result()
@@ -157,9 +157,9 @@ def test_a_worker_that_starts_before_postgresql_serves_once_it_is_there(house):
     with house.supervised():
         time.sleep(2.0)
         house.postgres.start()
-        house.wait_for(lambda: all(node.worker.running for node in house.nodes), 20)
+        house.wait_for(lambda: all(node.worker.running for node in house.nodes), 60)
         reply = house.create()
-        house.wait_for(lambda: applied(house, reply), 20)
+        house.wait_for(lambda: applied(house, reply), 60)
 
 
 def test_a_switch_that_was_away_for_an_hour_catches_up_within_seconds(house):
@@ -169,7 +169,7 @@ def test_a_switch_that_was_away_for_an_hour_catches_up_within_seconds(house):
     made = house.create(password="before")
     uuid = made.json()["data"]["extension_uuid"]
     replies = [house.request("PUT", f"/extensions/{uuid}", {"password": f"word-{n}"}) for n in range(5)]
-    house.wait_for(lambda: house.rows("select error from pbxapi.node where name = 'node3'")[0]["error"], 10)
+    house.wait_for(lambda: house.rows("select error from pbxapi.node where name = 'node3'")[0]["error"], 60)
     house.run(
         "update pbxapi.node set attempts = 360, retry_at = clock_timestamp() + interval '10 seconds' "
         "where name = 'node3'"
@@ -179,9 +179,9 @@ def test_a_switch_that_was_away_for_an_hour_catches_up_within_seconds(house):
     assert ready.status_code == 200
     assert ready.json()["nodes"]["nodes"]["node3"]["error"]
     assert ready.json()["changes"]["nodes"]["node3"]["oldest_seconds"] >= 3600
-    house.wait_for(lambda: {row["node"] for row in house.open_changes()} == {"node3"}, 10)
+    house.wait_for(lambda: {row["node"] for row in house.open_changes()} == {"node3"}, 60)
     away.switch.come_back()
-    house.wait_for(lambda: all(applied(house, reply) for reply in replies), 20)
+    house.wait_for(lambda: all(applied(house, reply) for reply in replies), 60)
 
 
 def test_a_change_that_failed_is_shown_and_tried_again_from_the_command_line(house):
@@ -193,28 +193,28 @@ def test_a_change_that_failed_is_shown_and_tried_again_from_the_command_line(hou
         lambda: house.rows(
             "select 1 from pbxapi.change_node where change_id = %(id)s and attempts > 0", id=change_id
         ),
-        10,
+        60,
     )
     house.run(
         "update pbxapi.change_node set attempts = 7, due_at = clock_timestamp() "
         "where change_id = %(id)s and state = 'pending'",
         id=change_id,
     )
-    house.wait_for(lambda: house.request("GET", f"/changes/{change_id}").json()["data"]["state"] == "failed", 10)
+    house.wait_for(lambda: house.request("GET", f"/changes/{change_id}").json()["data"]["state"] == "failed", 60)
     listed = house.request("GET", "/changes?state=failed").json()["data"]
     assert [row["change_id"] for row in listed] == [change_id]
     assert change_id in command(house.environment, "changes", "list", "--state", "failed").stdout
     assert "error near line 108" in command(house.environment, "changes", "show", change_id).stdout
     broken.switch.mend_xml()
     assert command(house.environment, "changes", "retry", change_id).returncode == 0
-    house.wait_for(lambda: applied(house, reply), 10)
+    house.wait_for(lambda: applied(house, reply), 60)
 
 
 def test_reconcile_on_one_node_mends_it_and_says_so_by_its_exit_code(house):
     node = house.nodes[0]
     number = str(next(house.numbers))
     reply = house.request("POST", "/extensions", {"extension": number})
-    house.wait_for(lambda: applied(house, reply), 10)
+    house.wait_for(lambda: applied(house, reply), 60)
     environment = {**house.environment, **node.environment}
 
     (node.folders["extensions"] / "pbx.example.com" / f"v_{number}.xml").unlink()
