@@ -33,6 +33,7 @@ from pbxapi.testing import API_KEY, Family, close_pbx, make_pbx
 KINDS: Mapping[str, Kind] = {
     "api-keys": Kind(lambda n: {"name": f"key {n}", "scopes": ["*"]}, open=True),
     "call-block": Kind(lambda n: {"call_block_number": str(5_550_000 + n), "call_block_name": f"caller {n}"}),
+    "call-flows": Kind(lambda n: {"call_flow_extension": str(62_000 + n), "call_flow_app": "hangup"}),
     "cdr": Kind(),
     "changes": Kind(),
     "conferences": Kind(lambda n: {"conference_name": f"room {n}", "conference_extension": str(61_000 + n)}),
@@ -47,6 +48,13 @@ KINDS: Mapping[str, Kind] = {
     "time-conditions": Kind(lambda n: {"dialplan_name": f"hours {n}", "dialplan_number": str(60_000 + n)}),
     "domains": Kind(open=True),
     "pin-numbers": Kind(lambda n: {"pin_number": str(10_000 + n), "description": f"pin {n}"}),
+    "ivr-menus": Kind(
+        lambda n: {
+            "ivr_menu_name": f"menu {n}",
+            "ivr_menu_extension": str(63_000 + n),
+            "ivr_menu_greet_long": "hi.wav",
+        }
+    ),
     "plugins": Kind(),
     "ring-groups": Kind(lambda n: {"ring_group_name": f"group {n}", "ring_group_extension": str(61_000 + n)}),
     "recordings": Kind(
