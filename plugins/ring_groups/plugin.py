@@ -91,21 +91,19 @@ def store(call: Call, record: Mapping[str, Any], old: Mapping[str, Any] | None) 
     uuid = record["ring_group_uuid"]
     dialplan.store(call, record)
     if old is None or "ring_group_destinations" in call.data:
-        _replace(call, uuid, "destinations", _rows(record["ring_group_destinations"]))
+        call.do("delete_destinations", ring_group_uuid=uuid)
+        if rows := _rows(record["ring_group_destinations"]):
+            call.do("create_destinations", ring_group_uuid=uuid, rows=json.dumps(rows))
     if old is None or record["ring_group_users"] != old["ring_group_users"]:
         users = [{"ring_group_user_uuid": str(uuid4()), "user_uuid": user} for user in record["ring_group_users"]]
-        _replace(call, uuid, "users", users)
+        call.do("delete_users", ring_group_uuid=uuid)
+        if users:
+            call.do("create_users", ring_group_uuid=uuid, rows=json.dumps(users))
 
 
 def _rows(destinations: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     new = ({**destination, "ring_group_destination_uuid": str(uuid4())} for destination in destinations)
     return [{column: value or None for column, value in row.items()} for row in new]
-
-
-def _replace(call: Call, ring_group: UUID, what: str, rows: list[dict[str, Any]]) -> None:
-    call.do(f"delete_{what}", ring_group_uuid=ring_group)
-    if rows:
-        call.do(f"create_{what}", ring_group_uuid=ring_group, rows=json.dumps(rows))
 
 
 def remove(call: Call, record: Mapping[str, Any]) -> None:
