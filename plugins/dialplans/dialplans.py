@@ -77,7 +77,7 @@ def make_xml(call: Call, record: dict[str, Any], old: Row | None, *, checked: bo
     Raises:
         ApiError: 400 with the field at fault.
     """
-    before: Row = old if old is not None else {"details": [], "dialplan_xml": ""}
+    before: Row = old if old is not None else {"details": [], "dialplan_xml": "", "dialplan_continue": "false"}
     record["details"] = [_numbered(detail, place) for place, detail in enumerate(record["details"], start=1)]
     new_details = record["details"] != before["details"]
     new_xml = record["dialplan_xml"] != before["dialplan_xml"] and bool(record["dialplan_xml"])
@@ -86,6 +86,7 @@ def make_xml(call: Call, record: dict[str, Any], old: Row | None, *, checked: bo
     if new_xml:
         _take_xml(call, record)
         return
+    record["dialplan_continue"] = record["dialplan_continue"] or before["dialplan_continue"]
     if not new_details and old is not None and not _label_changed(record, old):
         record["dialplan_xml"] = old["dialplan_xml"]
         return
@@ -265,7 +266,7 @@ def _take_xml(call: Call, record: dict[str, Any]) -> None:
     xml = record["dialplan_xml"]
     check_xml(call, xml)
     goes_on = _or_400(lambda: attributes(xml)).get("continue", "").lower() == "true"
-    if "dialplan_continue" not in call.data:
+    if not call.data.get("dialplan_continue"):
         record["dialplan_continue"] = "true" if goes_on else "false"
     record["dialplan_xml"] = _or_400(lambda: _relabelled(record, xml))
     record["details"] = []

@@ -64,7 +64,7 @@ class Dialplan(Record):
     dialplan_name = Text(required=True)
     dialplan_number = Text(load_default="")
     dialplan_destination = TrueFalse(load_default="false")
-    dialplan_continue = TrueFalse(load_default="false")
+    dialplan_continue = TrueFalse(blank=True, load_default="")
     dialplan_order = Digits(high=999_999, load_default="")
     dialplan_enabled = TrueFalse(load_default="true")
     dialplan_description = Text(max=1000, load_default="")
