@@ -1,0 +1,97 @@
+"""gunicorn as `pbxapi serve` sets it up."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import socket
+import stat
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pbxapi.sandbox.process import held
+from pbxapi.sandbox.stack import Program
+from pbxapi.testing import API_KEY, Pbx
+
+
+class UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=10)
+        self.path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self.path))
+
+    def status(self, domain: str) -> int:
+        self.request("GET", "/api/v1/extensions?per_page=1", headers={"X-API-Key": API_KEY, "X-Domain": domain})
+        answer = self.getresponse()
+        answer.read()
+        return answer.status
+
+
+@pytest.fixture
+def serve(pbx: Pbx, tmp_path: Path) -> Iterator[Callable[..., Path]]:
+    """Starts `pbxapi serve` on a Unix socket, with further variables."""
+    started: list[Program] = []
+    listening = tmp_path / "pbxapi.sock"
+
+    def ready(_: float) -> bool:
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(str(listening)) == 0
+
+    def start(**variables: str) -> Path:
+        environment = {
+            "HOME": str(tmp_path / "home"),
+            "PBXAPI_FUSIONPBX_CONF": os.devnull,
+            "PBXAPI_DATABASE_URL": pbx.config.database_url,
+            "PBXAPI_BIND": f"unix:{listening}",
+            **variables,
+        }
+        log = tmp_path / "serve.log"
+        started.append(Program("serve", environment=environment, ready=ready, log=log, lock=lock))
+        started[-1].start()
+        return listening
+
+    with held(tmp_path) as lock:
+        yield start
+        for program in started:
+            program.stop()
+
+
+def test_a_unix_socket_is_for_its_owner_and_group(serve: Callable[..., Path], pbx: Pbx) -> None:
+    listening = serve()
+    assert stat.S_IMODE(listening.stat().st_mode) == 0o770
+    connection = UnixConnection(listening)
+    assert connection.status(pbx.domain) == 200
+    connection.close()
+
+
+def test_an_idle_connection_outlives_the_pause_between_two_requests_of_nginx(
+    serve: Callable[..., Path], pbx: Pbx
+) -> None:
+    connection = UnixConnection(serve())
+    assert connection.status(pbx.domain) == 200
+    kept = connection.sock
+    time.sleep(3)  # gunicorn's own default is 2
+    assert connection.status(pbx.domain) == 200
+    assert connection.sock is kept
+    connection.close()
+
+
+def test_gunicorn_opens_no_control_socket_by_itself(serve: Callable[..., Path], tmp_path: Path) -> None:
+    serve()
+    assert [path.name for path in tmp_path.rglob("*") if path.is_socket()] == ["pbxapi.sock"]
+
+
+def test_gunicorn_opens_the_control_socket_that_it_is_told_of(serve: Callable[..., Path], tmp_path: Path) -> None:
+    control = tmp_path / "run" / "pbxapi.ctl"
+    serve(PBXAPI_CONTROL_SOCKET=str(control))
+    end = time.monotonic() + 10
+    while not control.is_socket() and time.monotonic() < end:
+        time.sleep(0.05)
+    assert stat.S_IMODE(control.stat().st_mode) == 0o600
