@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import Flask, Response, g, request
 from flask_smorest import Blueprint
-from werkzeug.routing import BaseConverter
+from werkzeug.routing import BaseConverter, Rule
 
 from pbxapi.http.callers import Callers, request_id_of
 from pbxapi.http.documents import Documents
@@ -25,9 +25,20 @@ class RecordName(BaseConverter):
     regex = r"(?![^/]*\.php(?:/|$))[^/]+"
 
 
+class MatchedRule(Rule):
+    """A route that requests are matched with, and that no URL is built from.
+
+    Making the code that builds URLs takes a quarter of the start with two hundred plugins.
+    """
+
+    def _compile_builder(self, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
+        return lambda *_parts: ("", "")
+
+
 def register_routes(app: Flask, services: Services, registry: Registry) -> None:
     """Serve all resources of a registry on an app."""
     prefix = services.config.url_prefix
+    app.url_rule_class = MatchedRule
     app.url_map.converters["record"] = RecordName
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # a redirect would be HTML, and ask for no key

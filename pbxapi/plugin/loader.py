@@ -186,9 +186,14 @@ class LoadedPlugin:
 
 @dataclass
 class Registry:
-    """All plugins found, and the resources that are served."""
+    """All plugins found, and the resources that are served.
+
+    Attributes:
+        named: where each name, resource, command, setting and event comes from, by its kind and name.
+    """
 
     plugins: list[LoadedPlugin]
+    named: dict[tuple[str, str], str] = field(default_factory=dict)
 
     @cached_property
     def resources(self) -> dict[str, LoadedResource]:
@@ -283,6 +288,8 @@ def load_plugins(config: Config, catalogue: Catalogue) -> Registry:
             if found.builtin:
                 raise PluginError(f"plugin {found.name} ({found.origin}): {reason}") from error
             found.leave_out(reason)
+        else:
+            registry.named |= dict.fromkeys(_named(found.plugin), found.origin)
         registry.plugins.append(found)
     return registry
 
@@ -399,23 +406,17 @@ def _check_plugin(found: LoadedPlugin, registry: Registry) -> None:
         raise PluginError(f"the name {plugin.name!r} is not lower-case letters, digits and -")
     if not supports(plugin.api, PLUGIN_API):
         raise PluginError(f"needs plugin API {plugin.api}, this is {PLUGIN_API}")
-    if clash := registry.plugin(plugin.name):
-        raise PluginError(f"the name {plugin.name} is taken by {clash.origin}")
-    taken = {r.declaration.name: r.origin for p in registry.plugins if not p.error for r in p.resources}
     for resource in plugin.resources:
         if not _NAME.fullmatch(resource.name):
             raise PluginError(f"the resource name {resource.name!r} is not lower-case letters, digits and -")
-        if resource.name in taken:
-            raise PluginError(f"the resource {resource.name} is taken by {taken[resource.name]}")
-        taken[resource.name] = found.origin
         _check_operations(resource)
+    resources = [resource.name for resource in plugin.resources]
+    if twice := next((name for name in resources if resources.count(name) > 1), None):
+        raise PluginError(f"the resource {twice} is taken by {found.origin}")
     for migration in _own_migrations(found):
         _check_migration(migration)
-    for kind, names in _named(plugin):
-        for other in registry.plugins:
-            both = names & dict(_named(other.plugin))[kind] if other.plugin and not other.error else ()
-            for name in both:
-                raise PluginError(f"the {kind} {name} is taken by {other.origin}")
+    for name in sorted(_named(plugin) & registry.named.keys()):
+        raise PluginError(f"the {' '.join(name)} is taken by {registry.named[name]}")
     for setting in plugin.settings:
         if not found.builtin and not setting.name.startswith(f"PBXAPI_{plugin.name.replace('-', '_').upper()}_"):
             raise PluginError(f"the setting {setting.name} does not begin with PBXAPI_ and the plugin's name")
@@ -424,13 +425,15 @@ def _check_plugin(found: LoadedPlugin, registry: Registry) -> None:
             raise PluginError(f"the scope {scope!r} is not of the form tickets:close")
 
 
-def _named(plugin: Plugin) -> list[tuple[str, frozenset[str]]]:
-    """What a plugin names besides resources, by kind: no two may name the same."""
-    return [
-        ("command", frozenset(plugin.commands)),
-        ("setting", frozenset(setting.name for setting in plugin.settings)),
-        ("event", frozenset(event.name for event in plugin.events)),
-    ]
+def _named(plugin: Plugin) -> set[tuple[str, str]]:
+    """What a plugin names, with its kind: no two may name the same."""
+    return {
+        *(("name", name) for name in [plugin.name]),
+        *(("resource", resource.name) for resource in plugin.resources),
+        *(("command", name) for name in plugin.commands),
+        *(("setting", setting.name) for setting in plugin.settings),
+        *(("event", event.name) for event in plugin.events),
+    }
 
 
 def _check_operations(resource: Resource) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from pbxapi.app import create_app
+from pbxapi.authoring import shipped_tables, write_package
 from pbxapi.config import Config
 from pbxapi.data.database import Database
 from pbxapi.plugin.loader import Registry, load_registry, migrate_all
@@ -316,6 +317,44 @@ def test_a_secret_never_reaches_a_jobs_arguments(host: Host, pbx: Pbx, tmp_path:
     _, client = host()
     assert client.request("POST", "/notes/later.php").status == 500
     assert pbx.rows("select 1 from pbxapi.job") == []
+
+
+def test_many_plugins_cost_a_round_trip_each_and_a_request_nothing(
+    host: Host, pbx: Pbx, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How long 200 take is measured by tests/bench/many_plugins.py; here is counted what that depends on."""
+    from pbxapi.data.database import Session
+    from pbxapi.data.trial import Trial
+
+    many = 25
+    columns = shipped_tables()["v_pin_numbers"]
+    for number in range(many):
+        write_package(f"codes-{number}", tmp_path / "packages" / str(number), "v_pin_numbers", columns)
+    tried: list[str] = []
+    ran: list[str] = []
+    attempt, execute = Trial._try, Session._execute
+
+    def trying(trial: Trial, text: str) -> str | None:
+        tried.append(text)
+        return attempt(trial, text)
+
+    def executing(session: Session, statement: Any, parameters: Any) -> Any:
+        ran.append(str(statement))
+        return execute(session, statement, parameters)
+
+    monkeypatch.setattr(Trial, "_try", trying)
+    _, alone = host()
+    folders = tuple((tmp_path / "packages").glob("*/pbxapi_codes_*"))
+    registry, crowded = host(plugins_path=folders)
+    assert (len(tried), left_out(registry)) == (many, {})
+    monkeypatch.setattr(Session, "_execute", executing)
+    counts = []
+    for client in (alone, crowded):
+        client.list("extensions")
+        ran.clear()
+        client.list("extensions")
+        counts.append(len(ran))
+    assert counts[0] == counts[1] > 0
 
 
 def test_loading_leaves_no_connection_behind(pbx: Pbx, config: Config, tmp_path: Path) -> None:

@@ -1,0 +1,18 @@
+"""The reference for authors: made from the docstrings, and with everything that they import."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+
+import pbxapi.plugin
+
+SCRIPT = Path(__file__).parents[2] / "docs" / "plugins" / "reference.py"
+
+
+def test_everything_that_authors_import_is_told() -> None:
+    made = runpy.run_path(str(SCRIPT))["reference"]()
+    for name in pbxapi.plugin.__all__:
+        found = getattr(pbxapi.plugin, name)
+        if getattr(found, "__module__", "").startswith("pbxapi.") and callable(found):
+            assert f"### {name}\n" in made, f"{name} has no docstring"
