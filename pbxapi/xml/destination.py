@@ -165,6 +165,9 @@ def destination_details(
         group.append(_set(f"execute_on_tone_detect=transfer {fax_extension} XML ${{domain_name}}"))
         group.append(Detail("action", "tone_detect", "fax 1100 r +3000"))
     group += [Detail("action", application, data) for application, data in actions]
+    if len(group) == 1:
+        # Nothing that the marks could stand before; a call that goes nowhere is the domain's all the same.
+        group += inbound_marks(domain_uuid, domain_name)
     groups.append(group)
     return _numbered(groups)
 

@@ -146,7 +146,7 @@ def from_details(
       of the last of them.
     - A condition of type ``regex`` stays open for the group's regexes (and for conditions that follow it).
     - ``$$`` in data is ``$``.
-    - In a public context the first action of each group is preceded by `inbound_marks`.
+    - In a public context the first action of each group is preceded by `inbound_marks`, unless they are there.
 
     Args:
         name: of the dialplan.
@@ -174,7 +174,7 @@ def from_details(
         "extension", {"name": name, "continue": "true" if continue_ else "false", "uuid": str(uuid)}
     )
     for _, group in groupby(rows, key=lambda row: row[1].group):
-        extension.children += _group(group, marks)
+        extension.children += _group(list(group), marks)
     return extension.render()
 
 
@@ -182,13 +182,13 @@ def _key(index: int, column: str) -> str:
     return f"details.{index}.dialplan_detail_{column}"
 
 
-def _group(rows: Iterable[tuple[int, Detail]], marks: list[Detail]) -> list[Element]:
+def _group(rows: list[tuple[int, Detail]], marks: list[Detail]) -> list[Element]:
     top: list[Element] = []
     siblings = top
     last: Element | None = None
     choice: Element | None = None
     merging = False
-    for index, detail in rows:
+    for place, (index, detail) in enumerate(rows):
         data = detail.data.replace("$$", "$")
         breaks = {"break": detail.break_} if detail.break_ else {}
         if detail.tag == "condition" and detail.type in TIME_TYPES and merging and last:
@@ -222,7 +222,10 @@ def _group(rows: Iterable[tuple[int, Detail]], marks: list[Detail]) -> list[Elem
         else:
             actions = last.children if last else top
             if detail.tag == "action":
-                actions += [_action(mark, mark.data) for mark in marks]
+                if [(row.type, row.data) for _, row in rows[place : place + len(marks)]] != [
+                    (mark.type, mark.data) for mark in marks
+                ]:
+                    actions += [_action(mark, mark.data) for mark in marks]
                 marks = []
             actions.append(_action(detail, data))
     return top

@@ -114,6 +114,12 @@ def test_a_plain_destination_marks_the_call_and_runs_its_actions(tree):
     assert actions_of(only) == [*MARKS, ("transfer", "101 XML d", "")]
 
 
+@pytest.mark.parametrize("context", ["public", "d.example"])
+def test_a_destination_without_actions_marks_the_call_all_the_same(context, tree):
+    (only,) = tree(build({"destination_context": context}))[3]
+    assert actions_of(only) == MARKS
+
+
 def test_everything_stands_in_the_order_of_fusionpbx(tree):
     everything = build(
         {

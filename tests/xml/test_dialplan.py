@@ -278,6 +278,17 @@ def test_other_contexts_are_not_marked(context):
     assert len(body([condition(), action()], context=context)) == 3
 
 
+def test_marks_that_are_all_there_are_not_written_twice():
+    marks = [
+        action("call_direction=inbound", "export"),
+        action("domain_uuid=x", "set"),
+        action("domain_name=d.example", "set"),
+    ]
+    made = {"context": "public", "domain_uuid": "x", "domain_name": "d.example"}
+    assert len(body([condition(), *marks, action()], **made)) == 6
+    assert len(body([condition(), marks[0], action()], **made)) == 7
+
+
 def test_a_group_of_anti_actions_is_not_marked():
     assert len(body([condition(), Detail("anti-action", "hangup")], context="public")) == 3
 
