@@ -1,8 +1,8 @@
 """Totals of long lists, counted at most every two seconds.
 
 Counting 100,000 rows takes longer than everything else that a list does. So a large total is remembered for a
-moment, and only while no change of the domain has been noted since: nobody is shown a total older than his own last
-write. What FusionPBX's pages and the switch write beside us shows after two seconds at the latest.
+moment, and only while no change of the domain has been noted since: nobody is shown a total older than his own
+last write. What FusionPBX's pages and the switch write beside us shows after two seconds at the latest.
 """
 
 from __future__ import annotations
