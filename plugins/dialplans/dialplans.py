@@ -24,7 +24,7 @@ from pbxapi.plugin.dialling import check_context, check_details, check_xml
 from pbxapi.xml import Detail, InvalidValue, attributes, from_details, is_public, parse, relabelled
 from pbxapi.xml.text import Element, include_file
 
-from .schemas import DIALPLAN_APP, INBOUND_APP
+from .schemas import DIALPLAN_APP, INBOUND_APP, TIME_CONDITION_APP
 
 Made = TypeVar("Made")
 Row = Mapping[str, Any]
@@ -49,6 +49,10 @@ _FOLDER = re.compile(r"[0-9A-Za-z_][0-9A-Za-z._@-]*")
 def prepare(call: Call, record: dict[str, Any], old: Row | None) -> None:
     """Fill what was left out, check what schemas cannot, and make the XML."""
     complete(call, record, old, app=DIALPLAN_APP, context=call.caller.domain_name, order="200")
+    if record["app_uuid"] == str(TIME_CONDITION_APP) and record["dialplan_number"]:
+        columns = ("app_uuid", "dialplan_number")
+        if old is None or any(record[column] != old[column] for column in columns):
+            call.claim_numbers({"dialplan_number": record["dialplan_number"]})
     make_xml(call, record, old)
 
 

@@ -17,8 +17,7 @@ _WORDS = ("timezone", "conditions", "otherwise")
 
 def prepare(call: Call, record: dict[str, Any], old: Mapping[str, Any] | None) -> None:
     """A time condition, from details or from plain words."""
-    number_field = "extension" if "extension" in call.data else "dialplan_number"
-    record["dialplan_number"] = call.data.get("extension") or record["dialplan_number"]
+    number_field = _take_number(call, record, old)
     record["dialplan_name"] = call.data.get("name") or record["dialplan_name"]
     complete(call, record, old, app=TIME_CONDITION_APP, context=call.caller.domain_name, order="300")
     number = record["dialplan_number"]
@@ -34,13 +33,28 @@ def prepare(call: Call, record: dict[str, Any], old: Mapping[str, Any] | None) -
             raise invalid("Extension is required", "extension")
         record["details"] = _details(call, number, {**words, **sent})
         plain = True
-    elif renumbered:
-        assert old is not None
+    elif old is not None and renumbered:
         record["details"] = _renumbered(old["details"], old["dialplan_number"], number)
         plain = True
     if number and (old is None or renumbered):
         call.claim_numbers({number_field: number})
     make_xml(call, record, old, checked=plain)
+
+
+def _take_number(call: Call, record: dict[str, Any], old: Mapping[str, Any] | None) -> str:
+    """The number, under whichever of its two names a new one was sent; the name.
+
+    Raises:
+        ApiError: 400 where both hold a new one, or the old one was taken away.
+    """
+    before = old["dialplan_number"] if old is not None else ""
+    new = {n: call.data[n] for n in ("extension", "dialplan_number") if call.data.get(n, before) != before}
+    if len(set(new.values())) > 1:
+        raise invalid("extension and dialplan_number are the same number", "extension")
+    field, record["dialplan_number"] = next(iter(new.items()), ("dialplan_number", before))
+    if before and not record["dialplan_number"]:
+        raise invalid("Extension is required", field)
+    return field
 
 
 def show(call: Call, record: dict[str, Any]) -> None:

@@ -84,6 +84,11 @@ def test_a_new_number_is_dialled_and_the_old_one_is_not(client: Client) -> None:
     assert (found["extension"], found["dialplan_number"]) == ("*7100", "*7100")
     assert "7000" not in found["dialplan_xml"]
     assert len(found["conditions"]) == 2
+    # A whole record put back, with the number changed under its other name.
+    client.update(RESOURCE, uuid, extension="*7100", dialplan_number="7101")
+    assert client.get(RESOURCE, uuid)["extension"] == "7101"
+    refused(client.call(RESOURCE, "update", uuid, {"extension": "7102", "dialplan_number": "7103"}), "extension")
+    refused(client.call(RESOURCE, "update", uuid, {"extension": ""}), "extension")
 
 
 def test_a_whole_record_can_be_put_back(client: Client) -> None:
@@ -135,6 +140,8 @@ def test_a_number_means_one_thing(pbx: Pbx, either_client: Client) -> None:
     taken = client.call(RESOURCE, "create", json=HOURS)
     assert (taken.status, taken.error["message"]) == (409, "Time condition already exists")
     assert client.call("extensions", "create", json={"extension": "7000"}).status == 409
+    disguised = {"dialplan_name": "x", "app_uuid": DOCUMENTED, "dialplan_number": "1001"}
+    assert client.call("dialplans", "create", json=disguised).status == 409
     other = client.of(pbx.other_domain)
     assert other.call(RESOURCE, "create", json={"name": "x", "extension": "7000"}).status == 201
 
