@@ -5,16 +5,22 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
+import requests
+from psycopg.conninfo import conninfo_to_dict
 
 from pbxapi import __version__
 from pbxapi.data.database import Database
 from pbxapi.plugin.loader import load_registry
 from pbxapi.sandbox.database import create_schema, scratch_database
 from pbxapi.sandbox.postgres import EmbeddedPostgres
+from pbxapi.sandbox.process import claim_port, held
+from pbxapi.sandbox.stack import Program
 from pbxapi.testing import Pbx
 
 NOWHERE = "postgresql://pbxapi:geheim@127.0.0.1:1/fusionpbx"
@@ -181,3 +187,51 @@ def test_commands_leave_no_connection_open(pbx: Pbx) -> None:
             " where datname = current_database() and application_name = 'pbxapi'"
         ).fetchone()
     assert found == {"open": 0}
+
+
+def test_a_fusionpbx_host_needs_nothing_but_its_own_configuration(
+    pbx: Pbx, redis_url: str, tmp_path: Path, api_key: str
+) -> None:
+    place = conninfo_to_dict(pbx.config.database_url)
+    conf = tmp_path / "config.conf"
+    conf.write_text(
+        "database.0.type = pgsql\n"
+        + "".join(
+            f"database.0.{key} = {place[name]}\n"
+            for key, name in {"host": "host", "port": "port", "name": "dbname"}.items()
+        )
+        + f"database.0.username = {place['user']}\ndatabase.0.password = {place['password']}\n"
+        + f"switch.event_socket.port = {pbx.switch.port}\ncache.method = file\n"
+        + f"cache.location = {pbx.folders['cache']}\nswitch.voicemail.dir = {pbx.folders['voicemail']}\n"
+    )
+    # Only what FusionPBX has no say in: where our own two services are in this test.
+    port = claim_port(None)
+    environment = {
+        "PBXAPI_FUSIONPBX_CONF": str(conf),
+        "PBXAPI_REDIS_URL": redis_url,
+        "PBXAPI_BIND": f"127.0.0.1:{port}",
+    }
+
+    def call(method: str, path: str, **more: Any) -> requests.Response:
+        headers = {"X-API-Key": api_key, "X-Domain": pbx.domain, **more.pop("headers", {})}
+        return requests.request(method, f"http://127.0.0.1:{port}/api/v1{path}", headers=headers, **more)
+
+    def answers(_: float) -> bool:
+        try:
+            return call("GET", "/extensions").status_code == 200
+        except requests.ConnectionError:
+            return False
+
+    def registered(_: float) -> bool:
+        return bool(pbx.rows("select 1 from pbxapi.node where name = 'switch1' and seen_at < now() + '1 minute'"))
+
+    with held(tmp_path / "lock") as lock, ExitStack() as stack:
+        for command, ready in (("serve", answers), ("worker", registered)):
+            log = tmp_path / f"{command}.log"
+            program = Program(command, environment=environment, ready=ready, log=log, lock=lock)
+            stack.callback(program.stop)
+            program.start()
+        assert pbxapi("nodes", "forget", "node1", "--force", **environment).returncode == 0
+        made = call("POST", "/extensions", json={"extension": "7001"}, headers={"Prefer": "wait=20"})
+        assert (made.status_code, made.headers["X-Change-State"]) == (201, "applied")
+    assert pbx.socket.api(f"user_exists id 7001 {pbx.domain}") == "true"
