@@ -51,7 +51,7 @@ _ADD = """
 insert into v_default_settings
        (default_setting_uuid, default_setting_category, default_setting_subcategory, default_setting_name,
         default_setting_value, default_setting_enabled)
-values (gen_random_uuid(), %(category)s, %(subcategory)s, 'text', %(value)s, true)
+values (gen_random_uuid(), %(category)s, %(subcategory)s, %(type)s, %(value)s, true)
 """
 
 _REGISTERED = "select exists (select from pbxapi.node where seen_at > to_timestamp(%(since)s)) as registered"
@@ -240,7 +240,7 @@ class Sandbox:
         return {"PostgreSQL": postgres, "Redis": redis, **programs}, config, switch
 
     def _prepare(self, postgres: EmbeddedPostgres) -> str:
-        """Bring the database up to date: FusionPBX's tables and sample data, our own tables, the settings."""
+        """FusionPBX's database: its tables, sample data, and the settings as they are now; its URL."""
         try:
             url = postgres.create_database("fusionpbx")
         except psycopg.errors.DuplicateDatabase:
@@ -278,7 +278,7 @@ class Sandbox:
             for (category, subcategory), value in wanted.items():
                 row = {"category": category, "subcategory": subcategory, "value": value}
                 if not session.run(_SET, **row):
-                    session.run(_ADD, **row)
+                    session.run(_ADD, **row, type="dir" if category == "switch" else "text")
 
     def _start_switch(self, stack: ExitStack, url: str) -> SwitchSimulator:
         switch = SwitchSimulator(

@@ -83,6 +83,8 @@ def test_it_runs_is_stopped_by_ctrl_c_and_is_there_again(
     made = create(first, "7001")
     assert made.headers["X-Change-State"] == "applied"
     assert (folder / "switch" / "extensions" / sample.DOMAIN / "v_7001.xml").exists()
+    with psycopg.connect(first.ready["database"]) as connection:
+        connection.execute("delete from v_default_settings where default_setting_category in ('api', 'switch')")
     assert first.interrupt() == 0
     assert nothing_left(folder, 0)
 
