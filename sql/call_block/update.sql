@@ -8,7 +8,6 @@ update v_call_block
        call_block_number = %(call_block_number)s,
        call_block_app = %(call_block_app)s,
        call_block_data = %(call_block_data)s,
-       date_added = extract(epoch from now())::bigint::text,
        call_block_enabled = %(call_block_enabled)s,
        call_block_description = %(call_block_description)s,
        update_date = now()
