@@ -65,7 +65,7 @@ class CallBlock(Record):
     call_block_enabled = TrueFalse(load_default="true")
     call_block_description = Text(load_default="")
     call_block_count = fields.Integer(dump_only=True, metadata={"description": "Calls that it turned away."})
-    date_added = Text(dump_only=True, metadata={"description": "Seconds since 1970, of the last write."})
+    date_added = Text(dump_only=True, metadata={"description": "Seconds since 1970, when it was made."})
 
 
 def prepare(call: Call, record: dict[str, Any], old: Mapping[str, Any] | None) -> None:
