@@ -128,7 +128,7 @@ def test_a_drain_may_be_killed_between_any_two_lines(pbx, dying, dice):
             *({line: at for at, line in reversed(list(enumerate(lines, 1)))}).values(),
         }
     )
-    chosen = places if FULL else sorted(dice.sample(places, 12))
+    chosen = places if FULL else sorted(dice.sample(places, 8))
     killed = 0
     for at in chosen:
         scenario.write()

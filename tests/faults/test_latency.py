@@ -7,7 +7,7 @@ import time
 
 
 def test_a_dead_or_mute_switch_slows_no_write(house):
-    rounds, writes = (50, 20) if house.full else (2, 30)
+    rounds, writes = (50, 20) if house.full else (2, 15)
     seconds = {"usual": [], "down": [], "mute": []}
 
     def write(state, count):

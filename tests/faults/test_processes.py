@@ -140,7 +140,7 @@ def test_postgresql_restarted_under_load_keeps_every_answered_write(house, end):
         time.sleep(0.5)
         house.postgres.start()
         before = len(answered)
-        house.wait_for(lambda: len(answered) > before + 3, 60)
+        house.wait_for(lambda: len(answered) > before + 1, 60)
         ending.set()
         for writer in writing:
             writer.result()
@@ -163,23 +163,23 @@ def test_a_worker_that_starts_before_postgresql_serves_once_it_is_there(house):
 
 
 def test_a_switch_that_was_away_for_an_hour_catches_up_within_seconds(house):
-    """The hour is played: the node has tried as often, and pauses as long, as it then would."""
+    """The hour is played: the node has tried as often as it then would, and is in one of its pauses."""
     away = house.nodes[2]
     away.switch.go_away()
     made = house.create(password="before")
     uuid = made.json()["data"]["extension_uuid"]
     replies = [house.request("PUT", f"/extensions/{uuid}", {"password": f"word-{n}"}) for n in range(5)]
     house.wait_for(lambda: house.rows("select error from pbxapi.node where name = 'node3'")[0]["error"], 60)
-    house.run(
-        "update pbxapi.node set attempts = 360, retry_at = clock_timestamp() + interval '10 seconds' "
-        "where name = 'node3'"
-    )
     house.run("update pbxapi.change_node set created_at = created_at - interval '1 hour' where node = 'node3'")
     ready = requests.get(house.url.replace("/api/v1", "/readyz"), timeout=10)
     assert ready.status_code == 200
     assert ready.json()["nodes"]["nodes"]["node3"]["error"]
     assert ready.json()["changes"]["nodes"]["node3"]["oldest_seconds"] >= 3600
     house.wait_for(lambda: {row["node"] for row in house.open_changes()} == {"node3"}, 60)
+    house.run(
+        "update pbxapi.node set attempts = 360, retry_at = clock_timestamp() + interval '1 second' "
+        "where name = 'node3'"
+    )
     away.switch.come_back()
     house.wait_for(lambda: all(applied(house, reply) for reply in replies), 60)
 
@@ -212,14 +212,10 @@ def test_a_change_that_failed_is_shown_and_tried_again_from_the_command_line(hou
 
 def test_reconcile_on_one_node_mends_it_and_says_so_by_its_exit_code(house):
     node = house.nodes[0]
-    number = str(next(house.numbers))
-    reply = house.request("POST", "/extensions", {"extension": number})
-    house.wait_for(lambda: applied(house, reply), 60)
     environment = {**house.environment, **node.environment}
-
-    (node.folders["extensions"] / "pbx.example.com" / f"v_{number}.xml").unlink()
-    found = command(environment, "reconcile")
+    words = ("reconcile", "--domain", "second.example.com")
+    (node.folders["extensions"] / "second.example.com" / "v_1001.xml").unlink()
+    found = command(environment, *words)
     assert (found.returncode, "found: 1, left: 1" in found.stdout) == (1, True), found.stdout + found.stderr
-    mended = command(environment, "reconcile", "--fix")
+    mended = command(environment, *words, "--fix")
     assert (mended.returncode, "found: 1, left: 0" in mended.stdout) == (0, True), mended.stdout + mended.stderr
-    assert command(environment, "reconcile", "--domain", "pbx.example.com").returncode == 0
