@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import bcrypt
 import pytest
 
 from pbxapi.data.database import Database
@@ -266,3 +267,39 @@ def test_a_superadmin_of_fusionpbxs_own_cannot_be_deleted(real: Pbx) -> None:
     (admin,) = real.client.list("users")
     reply = real.client.call("users", "delete", admin["user_uuid"])
     assert (reply.status, reply.error["message"]) == (403, "Cannot delete superadmin user")
+
+
+def test_a_user_passes_fusionpbxs_password_rule_and_is_in_its_tables_as_its_own_page_writes_it(real: Pbx) -> None:
+    password = "Spring-Rain-2026"
+    body = {
+        "username": "msmith",
+        "password": password,
+        "user_email": "m.smith@example.com",
+        "user_language": "en-us",
+        "user_time_zone": "America/Chicago",
+        "contact_name_given": "Mary",
+        "contact_name_family": "Smith",
+        "contact_email": "m.smith@example.com",
+        "groups": ["user"],
+    }
+    uuid = made(write(real, "users", "create", body=body))
+    user = row(real, "v_users", "user_uuid", uuid)
+    # FusionPBX verifies a hash that begins with $ by PHP's password_verify, which takes no salt.
+    assert user["salt"] is None
+    assert user["password"].startswith("$2y$10$")
+    assert bcrypt.checkpw(password.encode(), user["password"].encode())
+    assert str(user["user_enabled"]).lower() == "true"
+    group = row(real, "v_user_groups", "user_uuid", uuid)
+    assert group["group_name"] == "user"
+    assert group["group_uuid"] == row(real, "v_groups", "group_name", "user")["group_uuid"]
+    settings = real.rows(
+        "select user_setting_category || '/' || user_setting_subcategory || '/' || user_setting_name as name,"
+        " user_setting_value from v_user_settings where user_uuid::text = %(uuid)s order by 1",
+        uuid=uuid,
+    )
+    assert [tuple(setting.values()) for setting in settings] == [
+        ("domain/language/code", "en-us"),
+        ("domain/time_zone/name", "America/Chicago"),
+    ]
+    contact = row(real, "v_contacts", "contact_uuid", str(user["contact_uuid"]))
+    assert (contact["contact_type"], contact["contact_name_family"]) == ("user", "Smith")
