@@ -14,7 +14,7 @@ from typing import Any
 from pbxapi.errors import invalid
 from pbxapi.plugin.call import Call
 from pbxapi.plugin.fence import APPLICATIONS, Beyond, Fence, Reference
-from pbxapi.xml.dialplan import Detail, actions, texts
+from pbxapi.xml.dialplan import Detail, actions, looked_at, texts
 from pbxapi.xml.text import InvalidValue
 
 __all__ = [
@@ -120,7 +120,7 @@ def check_details(call: Call, details: Sequence[Detail], field: str = "details")
         if detail.tag in ("action", "anti-action"):
             guard.action(detail.type, data, of_type, of_data)
         else:
-            guard.text(detail.type, of_type)
+            guard.field(detail.type, of_type)
             guard.text(data, of_data)
     guard.settle()
 
@@ -139,6 +139,8 @@ def check_xml(call: Call, xml: str, field: str = "dialplan_xml") -> None:
             guard.action(application, data, field, field)
         for text in texts(xml):
             guard.text(text, field)
+        for text in looked_at(xml):
+            guard.field(text, field)
     except InvalidValue as fault:
         raise invalid(f"{field} {fault.reason}", field) from None
     guard.settle()
@@ -173,6 +175,12 @@ class _Guard:
     def text(self, text: str, field: str) -> None:
         try:
             self._fence.check_text(text)
+        except Beyond as beyond:
+            raise invalid(f"{field} {beyond.reason}", field) from None
+
+    def field(self, text: str, field: str) -> None:
+        try:
+            self._fence.check_field(text)
         except Beyond as beyond:
             raise invalid(f"{field} {beyond.reason}", field) from None
 

@@ -32,7 +32,7 @@ _PLAIN_APPLICATIONS = _names(
 
 API_COMMANDS = _names(
     "cond create_uuid expr group_call hash in_group md5 regex sofia_contact strepoch strftime strftime_tz tolower"
-    " toupper translate url_decode url_encode user_data user_exists uuid_record valet_info"
+    " toupper url_encode user_data user_exists uuid_record valet_info"
 )
 """API commands that ``${name(...)}`` may run; those of a user only for the own domain."""
 
@@ -53,12 +53,8 @@ _APP_LUA = _names(
 )
 """What ``lua app.lua`` may be followed by: FusionPBX's entry points for calls."""
 
-_SCRIPTS = _names(
-    "app/ring_groups/resources/scripts/call_forward.lua call_flow.lua call_forward.lua directory.lua disa.lua"
-    " do_not_disturb.lua eavesdrop.lua extension_queue.lua follow_me.lua intercept.lua intercept_group.lua"
-    " ivr_menu.lua page.lua pin_number.lua recordings.lua sla_barge.lua wakeup.lua"
-)
-"""Scripts that FusionPBX's own dialplans of a domain run; each keeps to the call's domain."""
+_PIN_NUMBER = "pin_number.lua"
+"""The one script beside app.lua that outbound routes need. Others build commands of a call's variables."""
 
 OWNED: Mapping[str, tuple[str, str]] = {
     f"{name}_uuid": (table, f"{name}_uuid")
@@ -95,6 +91,12 @@ _ROUTING = re.compile(
     r"|sip_network_.*|sip_(?:use_)?gateway(?:_name)?|sip_(?:redirect_)?profile(?:_name)?|sip_invite_params"
     r"|sip_refer_to_.*|sip_auth_(?:username|password|uri)|sip_authorized|fs_path"
 )
+_BUILT_IN = re.compile(
+    r"call_direction|toll_allow|accountcode|auto_answer|alert_info|rtp_secure_media|recording_length|snooze_time"
+    r"|wakeup_(?!.*sound)\w+|fifo_(?:simo|timeout|lag)|extension_queue"
+)
+"""What FusionPBX's scripts build into commands of the switch and into the variables of a dial string."""
+
 _FORBIDDEN = re.compile(
     r".*_dir|nibble_.*|disable_system_.*|transfer_on_fail|conference_auto_record|park_timeout|call_broadcast_uuid"
 )
@@ -114,6 +116,7 @@ _FILE_PART = re.compile(
     rf"(?:[0-9A-Za-z_. +-]|\$[0-9]|{_STRFTIME}"
     rf"|\$\{{(?:{'|'.join(_CALL_VARIABLES)}|domain_name|record_ext|record_name)\}})+"
 )
+_WORDS = re.compile(r"[0-9A-Za-z*#+._@:, /-]*")
 _CONTACT = re.compile(rf"\$\{{sofia_contact[ (](?:\*/|[\w-]+/)?{_PART}+@(?:[0-9A-Za-z.-]+|\$\{{\w+\}})\)?\}}")
 _USER_DATA = re.compile(
     r"\$\{user_data[ (]\s*[^@(){}|]*(?:\$\{\w+\})?@(?:\$\{\w+\}|[\w.-]+) (?:var|attr) \w+\)?\}"
@@ -125,6 +128,23 @@ _SAID = re.compile(r"(?:phrase|say):[^|!/\\]*")
 _DIGIT_ACTION = re.compile(
     r"[^,]*,[^,]*,(api:uuid_record|exec(?:\[[a-z]\])?:[^,]*)(?:,(.*?))?((?:,(?:self|peer|both|\$\{\w*target\}))*)"
 )
+_JOINT = re.compile(r"\$\{|\$[0-9]+|\$|\{[0-9]+(?:,[0-9]*)?\}|\{|\}|\\['$]")
+_CAPTURES_MEET = re.compile(r"\$[0-9]+(?:\$[0-9]|\{)|\$\$[0-9]")
+_FOUND_MEET = re.compile(r"%[0-9](?:%[0-9]|\{)|\$%[0-9]")
+_BRACED = frozenset(
+    {
+        "bridge",
+        "conference",
+        "displace_session",
+        "endless_playback",
+        "loop_playback",
+        "play_and_get_digits",
+        "playback",
+        "read",
+    }
+)
+"""Applications whose data has braces of its own: what they set is checked as a variable, and no more is kept."""
+
 _BRACE = re.compile(r"\$?\{|\}")
 _CALLED = re.compile(r"([^ (}]*)([ (])")
 _GROUP = re.compile(r"[\[{<]((?:[^\[\]{}<>$]|\$\{[^{}]*\}|\$(?!\{))*)[\]}>]")
@@ -189,6 +209,10 @@ class Fence:
             return
         self.check_text(application)
         self.check_text(data)
+        if _CAPTURES_MEET.search(data):
+            raise Beyond("joins what a condition has found to something that could make a command of it")
+        if application not in _BRACED:
+            check_joins(data)
         for token in _TOKEN.findall(data.lower()):
             name = token.removeprefix("@").strip(".-")
             if name != self.domain.lower() and ("." in name or token.startswith("@")):
@@ -219,6 +243,10 @@ class Fence:
                 if len(words) != 3:
                     raise Beyond("must ask user_exists for id, user and domain")
                 self._users(f"{words[1]}@{words[2]}")
+            elif name == "regex" and _FOUND_MEET.search(arguments):
+                raise Beyond("joins what a regex has found to something that could make a command of it")
+            elif name.startswith("strftime") and "$" in arguments:
+                raise Beyond("must give strftime a format that can be checked")
             elif name == "uuid_record":
                 self.own_recording(arguments)
             elif name == "hash":
@@ -226,6 +254,15 @@ class Fence:
                 if verb != "select":
                     raise Beyond("may only select from the hash")
                 self.realm(rest)
+
+    def check_field(self, text: str) -> None:
+        """Check what a condition looks at; what its expression finds there becomes part of actions.
+
+        Raises:
+            Beyond: as `check_text`.
+        """
+        self.check_text(text)
+        check_joins(text)
 
     def _users(self, arguments: str) -> None:
         hosts = re.findall(r"@(\$\{\w*\}|[^\s|,(){}<>'\"$]*)", arguments)
@@ -249,7 +286,8 @@ class Fence:
 
     def realm(self, realm: str) -> None:
         """Where values are kept for all calls of the switch."""
-        if not realm.lower().startswith((self.domain.lower(), "${domain_name}")):
+        own = rf"(?:{re.escape(self.domain)}|\$\{{domain_name\}})(?![0-9A-Za-z.])"
+        if not re.match(own, realm, re.IGNORECASE):
             raise Beyond("must keep to a realm that begins with the domain")
 
     def variable(self, name: str, value: str) -> None:
@@ -262,8 +300,7 @@ class Fence:
         if found is None:
             raise Beyond("sets a variable with a name that cannot be checked")
         name = found[1]
-        if name.startswith("sip_h_"):
-            return
+        check_joins(value)
         for pattern, check in _VARIABLES:
             if pattern.fullmatch(name):
                 check(self, name, value.strip())
@@ -406,6 +443,38 @@ class Fence:
                     raise Beyond("cannot be dialled from here")
             case _:
                 raise Beyond("must dial users of the domain, its gateways or its numbers")
+
+
+def check_joins(text: str) -> None:
+    """Refuse text that becomes ``${...}`` only while the switch expands it.
+
+    It expands the value of a variable again and again (switch_channel_expand_variables_check), so a ``$`` that one
+    expansion ends with and a ``{`` that the next one begins with would run a command when the result is used. So
+    two expansions must not meet, no brace may stand alone, but for a quantifier such as ``{10}``, and ``$`` only
+    before a bar or a bracket, as regular expressions end; and nothing may be escaped that vanishes later.
+
+    Raises:
+        Beyond: it could.
+    """
+    opened: list[str] = []
+    joint = -1
+    for token in _JOINT.finditer(text):
+        kind = token[0]
+        if token.start() == joint and kind[0] in "${":
+            raise Beyond("must not join expansions: part them by other characters")
+        if kind == "}":
+            if opened and opened.pop() == "${":
+                joint = token.end()
+        elif kind == "${":
+            opened.append(kind)
+        elif kind[0] == "$" and len(kind) > 1:
+            joint = token.end()
+        elif kind == "{":
+            raise Beyond("must not hold a brace by itself")
+        elif kind == "$" and text[token.end() : token.end() + 1] not in ("|", ")"):
+            raise Beyond("must not hold a dollar by itself")
+        elif kind[0] == "\\":
+            raise Beyond("must not escape a quote or a dollar")
 
 
 def _is_path(text: str) -> bool:
@@ -565,12 +634,14 @@ def _phrase(fence: Fence, data: str) -> None:
 
 def _lua(fence: Fence, data: str) -> None:
     script, *words = data.split()[:100] or [""]
+    if data == _PIN_NUMBER:
+        return
     if script == "streamfile.lua":
         # It puts the name into SQL as it is.
         file = data.removeprefix(script).strip()
         if not _FILE_PART.fullmatch(file):
             fence.file(file)
-    elif script in _SCRIPTS or (script == "app.lua" and not _APP_LUA.isdisjoint(words[:1])):
+    elif script == "app.lua" and not _APP_LUA.isdisjoint(words[:1]):
         for word in words:
             fence.dialled(word)
     else:
@@ -707,6 +778,12 @@ def _number_variable(fence: Fence, name: str, value: str) -> None:
         raise Beyond(f"must set {name} to a number")
 
 
+def _word_variable(fence: Fence, name: str, value: str) -> None:
+    copied = value in ("${accountcode}", "${toll_allow}", "${call_direction}", "${domain_name}")
+    if not copied and not _WORDS.fullmatch(value) and not _USER_DATA.fullmatch(value):
+        raise Beyond(f"must set {name} to plain words")
+
+
 def _limit_variable(fence: Fence, name: str, value: str) -> None:
     if value and not re.fullmatch(r"![A-Z_]+|error/\w+", value):
         fence.transfer(value)
@@ -722,7 +799,9 @@ _VariableCheck = Callable[[Fence, str, str], None]
 
 def _variable_rules() -> Iterator[tuple[str | re.Pattern[str], _VariableCheck]]:
     """The first that fits decides; a variable that none fits may hold anything."""
-    yield "|".join(_HARMLESS), _harmless
+    yield "sip_h_x-(?:child_)?intercept_uuid", _refused
+    yield "|".join((*_HARMLESS, "sip_h_.*")), _harmless
+    yield _BUILT_IN, _word_variable
     yield "domain_uuid", _domain_uuid
     yield "|".join(OWNED), _owned_variable
     yield "|".join(_CALL_VARIABLES), _number_variable

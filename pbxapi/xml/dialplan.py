@@ -376,6 +376,17 @@ def texts(source: str | Iterable[Detail]) -> Iterator[str]:
             yield from (detail.type, detail.data)
 
 
+def looked_at(xml: str) -> Iterator[str]:
+    """The fields of a dialplan's conditions and regexes, which FreeSWITCH expands and compares.
+
+    Raises:
+        InvalidValue: the XML is none that `parse` takes.
+    """
+    for element in _walk(_tree(xml)):
+        if element.tag in ("condition", "regex"):
+            yield element.attributes.get("field", "")
+
+
 def _walk(element: Element) -> Iterator[Element]:
     yield element
     for child in element.children:

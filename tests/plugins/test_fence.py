@@ -69,6 +69,11 @@ ALLOWED = [
     ("set", f"presence_id=101@{DOMAIN}"),
     ("set", "ringback=%(2000,4000,440,480)"),
     ("set", "sip_h_X-API-Key=whatever"),
+    ("set", "call_direction=outbound"),
+    ("set", "toll_allow=domestic,international"),
+    ("set", "accountcode=${user_data ${destination_number}@${domain_name} var accountcode}"),
+    ("set", r"x=${regex(${destination_number}|^\+?1?(\d{10})$|%1)}"),
+    ("set", "x=${y}-${z}.$1 $2"),
     ("set", "api_result=${cond(${regex(${caller_id_number}|^1)} == true ? yes : no)}"),
     ("set", "call_timeout=${user_data ${destination_number}@${domain_name} var call_timeout}"),
     ("set", f"transfer_after_bridge=101:XML:{DOMAIN}"),
@@ -158,6 +163,9 @@ REFUSED = [
     ("lua", "app.lua ../evil"),
     ("lua", "app.lua xml_handler"),
     ("lua", "app.lua voicemail;x"),
+    ("lua", "page.lua"),
+    ("lua", "recordings.lua"),
+    ("lua", "pin_number.lua x"),
     ("lua", "streamfile.lua x' or 1=1 --"),
     ("lua", "streamfile.lua ../x.wav"),
     # Variables that the switch runs, or by which a script finds a record.
@@ -168,6 +176,14 @@ REFUSED = [
         "group_confirm_key", "transfer_on_fail", "sip_route_uri", "sip_invite_req_uri", "sip_gateway",
         "recordings_dir", "nibble_account", "disable_system_api_commands", "sip_auth_username")],
     ("set", "recording_filename=x.wav;id"),
+    ("set", "call_direction=outbound,api_on_answer=system id"),
+    ("set", "toll_allow=${sip_h_X-Anything}"),
+    ("set", "auto_answer=api_on_answer=system id"),
+    ("set", "extension_queue=${x}"),
+    ("set", "wakeup_destination=${x}"),
+    ("set", "accountcode=$1"),
+    ("set", "sip_h_X-intercept_uuid=x"),
+    ("hash", f"insert/{DOMAIN}.other-last_dial/1/2"),
     ("export", "nolocal:api_on_answer=x"),
     ("bridge_export", "execute_on_answer=x"),
     ("multiset", "^^;a=b;api_hangup_hook=x"),
@@ -203,6 +219,26 @@ REFUSED = [
     ("set", "x=${hash(insert/${domain_name}-x/1/2)}"),
     ("set", "x=" + "${regex(" * 20 + "1" + ")}" * 20),
     ("answer", "${system(id)}"),
+    ("set", "x=${url_decode(%24{system(id)})}"),
+    ("set", "x=${strftime(${y})}"),
+    # What becomes a command only while it is expanded, which the switch does to a variable's value again.
+    ("set", "x=$"),
+    ("set", "x=${y}{system(id)}"),
+    ("set", "x=$1{system(id)}"),
+    ("set", "x=${y}${z}"),
+    ("set", "x=${y}$1"),
+    ("set", r"x=$\'{system(id)}"),
+    ("set", r"x=\${y}"),
+    ("set", r"x=$\'${y}"),
+    ("set", "x=${regex(${y}|^(.)-(.*)$|%1%2)}"),
+    ("set", "x=${cond(1 == 1 ? ${y}${z} : a)}"),
+    ("export", "nolocal:x={system(id)}"),
+    ("hash", "insert/${domain_name}-x/1/${y}{system(id)}"),
+    ("log", "INFO $1$2"),
+    ("playback", "$1$2"),
+    ("transfer", f"$$1 XML {DOMAIN}"),
+    ("bridge", f"{{x=${{y}}${{z}}}}user/101@{DOMAIN}"),
+    ("bind_meta_app", "1 b s log::INFO ${y}${z}"),
     # What a key runs later.
     ("bind_meta_app", "1 b s system::id"),
     ("bind_meta_app", f"1 b s transfer::900 XML {OTHER}"),
@@ -224,6 +260,17 @@ def test_what_stays_in_the_domain_is_let_through(application: str, data: str) ->
 def test_what_reaches_beyond_is_refused(application: str, data: str) -> None:
     with pytest.raises(Beyond):
         fence().check(application, data)
+
+
+@pytest.mark.parametrize("field", ["destination_number", "${toll_allow}", "${user_exists}", "${x}-${y}", ""])
+def test_a_condition_looks_at_fields_and_variables(field: str) -> None:
+    fence().check_field(field)
+
+
+@pytest.mark.parametrize("field", ["${system(id)}", "${x}${y}", "${x}{y}", "$x", r"\${x}"])
+def test_a_condition_cannot_make_a_command_for_its_actions(field: str) -> None:
+    with pytest.raises(Beyond):
+        fence().check_field(field)
 
 
 def test_records_that_an_action_names_are_left_to_the_database() -> None:
