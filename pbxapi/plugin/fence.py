@@ -550,7 +550,7 @@ def _conference(fence: Fence, data: str) -> None:
     name, _, place = room.partition("@")
     host, _, profile = place.partition("@")
     number, dash, owner = name.partition("-")
-    if dash and not profile:
+    if dash and not profile and owner.lower() in (fence.domain.lower(), "${domain_name}"):
         name, host, profile = number, owner, host
     fence.dialled(name)
     fence.host(host)

@@ -49,6 +49,7 @@ ALLOWED = [
     ("record", "/tmp/${domain_name}-call_screen-${uuid}.${record_ext} 7 200 2"),
     ("conference", "$1@${domain_name}@default+flags{mute}"),
     ("conference", f"3001-{DOMAIN}@default+1234"),
+    ("conference", f"sales-room@{DOMAIN}"),
     ("valet_park", f"park@{DOMAIN} *5901"),
     ("fifo", "${destination_number}@${domain_name} in"),
     ("callcenter", f"800@{DOMAIN}"),
