@@ -32,8 +32,10 @@ def load_record(call: Call) -> dict[str, Any]:
     found = None
     if call.uuid is not None:
         if call.operation.writes and declaration.table:
-            lock = f"select 1 from {declaration.table} where {declaration.id} = %(uuid)s for update"
-            call.session.do(lock, uuid=call.uuid)
+            # Another tenant's row is not even waited for.
+            owner = " and (domain_uuid = %(domain_uuid)s or domain_uuid is null)" if call.resource.owned else ""
+            lock = f"select 1 from {declaration.table} where {declaration.id} = %(uuid)s{owner} for update"
+            call.session.do(lock, uuid=call.uuid, domain_uuid=call.caller.domain_uuid)
         found = call.row("get", **{declaration.id: call.uuid})
     if found is None:
         raise not_found(f"{declaration.label} not found")

@@ -69,6 +69,7 @@ class LoadedResource:
         statements: its SQL by name.
         shared: the product's own statements that all resources use.
         options: values of the plugin's settings.
+        owned: whether each of its records belongs to a domain, or to all.
     """
 
     def __init__(
@@ -79,10 +80,12 @@ class LoadedResource:
         statements: Mapping[str, Statement],
         shared: Mapping[str, Statement],
         options: Mapping[str, Any],
+        owned: bool,
     ) -> None:
         self.declaration = declaration
         self.plugin = plugin
         self.options = options
+        self.owned = owned
         self.origin = origin
         self.statements = statements
         self.shared = shared
@@ -484,7 +487,8 @@ def _bind(
     for name in resource.uses:
         used = load_statements(root / name, catalogue)
         statements.update({f"{name}/{key}": statement for key, statement in used.items()})
-    loaded = LoadedResource(resource, found.name, found.origin, statements, shared, found.options)
+    owned = resource.id != "domain_uuid" and "domain_uuid" in catalogue.get(resource.table, {})
+    loaded = LoadedResource(resource, found.name, found.origin, statements, shared, found.options, owned)
     replaced = {operation.name for operation in resource.operations}
     for operation in resource.standard:
         if operation not in replaced:

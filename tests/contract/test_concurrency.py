@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -129,3 +130,22 @@ def test_a_record_that_is_deleted_by_many_is_deleted_once(busy: Pbx) -> None:
     replies = at_once(lambda _: busy.client.call("extensions", "delete", uuid), 20)
     assert Counter(reply.status for reply in replies) == {200: 1, 404: 19}
     assert len(busy.rows("select 1 from pbxapi.change where action = 'delete'")) == 1
+
+
+def test_a_write_does_not_feel_what_another_tenant_is_doing(busy: Pbx) -> None:
+    foreign = busy.client.of(busy.other_domain).create("extensions", extension="7001")
+    with busy.database.writing() as holder:
+        holder.row("select 1 as held from v_extensions where extension_uuid = %(uuid)s for update", uuid=foreign)
+        began = time.monotonic()
+        for operation in ("update", "delete"):
+            assert busy.client.call("extensions", operation, foreign, {"description": "x"}).status == 404
+        assert time.monotonic() - began < 1.5
+
+
+def test_a_write_waits_a_moment_for_another_of_the_same_record_and_then_says_so(busy: Pbx) -> None:
+    uuid = busy.client.create("extensions", extension="7001")
+    with busy.database.writing() as holder:
+        holder.row("select 1 as held from v_extensions where extension_uuid = %(uuid)s for update", uuid=uuid)
+        reply = busy.client.call("extensions", "update", uuid, {"description": "x"})
+    assert (reply.status, reply.headers["Retry-After"]) == (503, "1")
+    busy.client.update("extensions", uuid, description="x")

@@ -304,6 +304,7 @@ def texts_in_code() -> Mapping[Path, frozenset[str]]:
     }
 
 
+@cache
 def used_by_declaration() -> frozenset[str]:
     """Statements that the frame runs by themselves, as folder/name."""
     found = set()
