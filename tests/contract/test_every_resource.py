@@ -6,12 +6,15 @@ A new resource needs one line in `KINDS`.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 from uuid import uuid4
 
 import pytest
 import schemathesis
+from marshmallow import Schema, ValidationError
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_schema_conformance,
@@ -24,6 +27,7 @@ from pbxapi.conformance import *  # noqa: F403
 from pbxapi.conformance import Kind, Suite
 from pbxapi.data.database import Database
 from pbxapi.data.migrations import builtin_migrations, migrate
+from pbxapi.plugin import Text, fields
 from pbxapi.plugin.loader import load_plugins, load_registry
 from pbxapi.sandbox.database import scratch_database
 from pbxapi.sandbox.postgres import EmbeddedPostgres
@@ -186,3 +190,25 @@ def test_what_is_read_is_as_the_document_says(
                     response,
                     checks=[content_type_conformance, response_schema_conformance, status_code_conformance],
                 )
+
+
+def texts(schema: Schema) -> Iterator[Text]:
+    """The fields of text of a schema, in lists and nested records too."""
+    for declared in schema.load_fields.values():
+        inner = declared.inner if isinstance(declared, fields.List) else declared
+        if isinstance(inner, Text):
+            yield inner
+        elif isinstance(inner, fields.Nested):
+            yield from texts(inner.schema)
+
+
+def test_no_text_takes_long_to_check(suite: Suite, name: str) -> None:
+    """A pattern that looks at a text again and again would hold a thread up for as long as a caller likes."""
+    for declared in texts(suite.resources[name].schema):
+        for part in ("a", "0", ".", "-", "a.", "a@", "a,", "a@b.", "${", "1:", " ", "sofia/a/", "a=b,"):
+            began = time.process_time()
+            with suppress(ValidationError):
+                declared.deserialize((part * 100_000)[:100_000] + "!")
+            with suppress(ValidationError):
+                declared.deserialize((part * 255)[:254] + "!")
+            assert time.process_time() - began < 0.2, f"{declared.name} takes long for {part!r}"

@@ -330,7 +330,7 @@ def _fill(postgres: EmbeddedPostgres, root: Path) -> str:
     with database.writing() as session:
         for table in ("v_devices", "v_dialplans", "v_destinations", "v_voicemails", "v_gateways"):
             session.run(f"delete from {table}")
-        session.run("update v_extensions set number_alias = null")
+        session.run("delete from v_extensions where extension not in ('1001', '1002')")
     database.close()
     return url
 

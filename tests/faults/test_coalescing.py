@@ -25,7 +25,7 @@ def pour(house, writes, create):
 @pytest.mark.parametrize("what", ["extensions", "gateways"])
 def test_reloads_are_as_many_as_fit_into_the_time_and_two(house, what):
     """Of extensions a reloadxml, of gateways a rescan of their profile: one runs, one waits."""
-    writes, seconds = ((1000, 1.0) if what == "extensions" else (200, 1.0)) if house.full else (60, 0.5)
+    writes, seconds = ((1000, 1.0) if what == "extensions" else (200, 1.0)) if house.full else (50, 0.3)
     for node in house.nodes:
         node.switch.reload_seconds = seconds
         node.switch.max_parallel_reloads = 0

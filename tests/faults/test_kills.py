@@ -207,7 +207,7 @@ def kill_something(house, dice):
 
 
 def test_no_change_is_lost_or_stuck_whatever_is_killed(house, dice):
-    kills, writes = (200, 2000) if house.full else (10, 100)
+    kills, writes = (200, 2000) if house.full else (8, 80)
     budget = Budget(writes)
     writers = [Writer(house, random.Random(dice.random()), budget) for _ in range(4)]
     phones = Phones(house, writers)
