@@ -19,6 +19,7 @@ import orjson
 from pbxapi.changes.apply import Applying, Plan, Task, cleared_again
 from pbxapi.changes.nodes import folder_names, read_node
 from pbxapi.config import Config
+from pbxapi.data.change import CHANNEL
 from pbxapi.data.database import UNAVAILABLE, Database, DatabaseError, Row, Session
 from pbxapi.errors import SwitchBarred, SwitchError, SwitchRefused, SwitchUnavailable
 from pbxapi.plugin import Change, Effect, Note, Refresh
@@ -71,6 +72,29 @@ update pbxapi.change_node as n
                         else clock_timestamp() + make_interval(secs => %(settle)s) end
   from jsonb_to_recordset(%(done)s::jsonb) as done(change_id uuid, error text, keys text[], note text)
  where n.change_id = done.change_id and n.node = %(node)s
+"""
+
+# Two nodes that end a change at the same moment must not each take the other for the one that is still at work.
+_HOLD = "select change_id from pbxapi.change where change_id = any(%(changes)s) order by change_id for update"
+
+_TELL = f"""
+with told as (
+  insert into pbxapi.event (event_id, type, domain_uuid, domain_name, resource, record_uuid, data)
+  select gen_random_uuid(), 'change.' || state.state, c.domain_uuid, c.domain_name, c.resource, c.record_uuid,
+         jsonb_build_object('change_id', c.change_id, 'resource', c.resource, 'action', c.action,
+                            'uuid', c.record_uuid, 'state', state.state, 'nodes', state.nodes)
+    from pbxapi.change as c
+   cross join lateral (
+     select case when bool_or(n.state = 'failed') then 'failed' else 'applied' end as state,
+            bool_or(n.state = 'pending') as pending,
+            jsonb_agg(jsonb_build_object('node', n.node, 'state', n.state, 'error', n.error)
+                      order by n.node) as nodes
+       from pbxapi.change_node as n where n.change_id = c.change_id
+   ) as state
+   where c.change_id = any(%(changes)s) and not state.pending
+  returning 1
+)
+select pg_notify('{CHANNEL}', '') from told limit 1
 """
 
 _WAITING = """
@@ -210,13 +234,13 @@ class NodeDrain:
         except (SwitchBarred, SwitchRefused) as error:
             # It stays so until somebody mends it: that is a failure of each.
             changes = changes or [row["change_id"] for row in batch]
-            self._mark(session, changes, plan, {**dict.fromkeys(changes, str(error)), **applying.failed, **failed})
+            self._mark(changes, plan, {**dict.fromkeys(changes, str(error)), **applying.failed, **failed})
             raise
         except SwitchUnavailable as error:
             changes = changes or [row["change_id"] for row in batch]
             session.run(_WAITING, node=self._name, changes=changes, error=_storable(str(error)))
             raise
-        self._mark(session, changes, plan, {**applying.failed, **failed})
+        self._mark(changes, plan, {**applying.failed, **failed})
         return len(changes)
 
     def _applying(self, session: Session, node: Node, plan: Plan) -> Applying:
@@ -274,7 +298,7 @@ class NodeDrain:
         )
         return list(resource.declaration.effects(change))
 
-    def _mark(self, session: Session, changes: list[UUID], plan: Plan, failed: Mapping[UUID, str]) -> None:
+    def _mark(self, changes: list[UUID], plan: Plan, failed: Mapping[UUID, str]) -> None:
         """Store what became of changes. Keys that were deleted are deleted again whatever became of the rest."""
         keys, notes = plan.keys(), plan.notes()
         for change_id, reason in failed.items():
@@ -288,14 +312,17 @@ class NodeDrain:
             }
             for change_id in changes
         ]
-        session.run(
-            _MARK,
-            node=self._name,
-            done=orjson.dumps(done).decode(),
-            most=self._config.changes_attempts,
-            pause=PAUSE_MOST,
-            settle=SETTLE_SECONDS,
-        )
+        with self._database.writing() as writing:
+            writing.do(_HOLD, changes=changes)
+            writing.do(
+                _MARK,
+                node=self._name,
+                done=orjson.dumps(done).decode(),
+                most=self._config.changes_attempts,
+                pause=PAUSE_MOST,
+                settle=SETTLE_SECONDS,
+            )
+            writing.do(_TELL, changes=changes)
 
     def _settle(self, session: Session, node: Node) -> None:
         """Delete keys again. A change whose keys cannot be deleted now is applied once more, and so has a face."""
@@ -308,7 +335,7 @@ class NodeDrain:
             changes = [row["change_id"] for row in due]
             session.run(_SETTLED, node=self._name, changes=[c for c in changes if c not in applying.failed])
             if applying.failed:
-                self._mark(session, list(applying.failed), plan, applying.failed)
+                self._mark(list(applying.failed), plan, applying.failed)
 
 
 def _storable(text: str) -> str:

@@ -84,6 +84,7 @@ class PluginJobs:
                     options=self._loaded.options,
                     attempt=row["attempts"],
                     log=logging.getLogger(f"pbxapi.plugin.{self._loaded.name}"),
+                    events=frozenset(event.name for event in self._loaded.events),
                 )
             )
             finish_job(session, row["job_id"])

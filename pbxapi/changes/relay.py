@@ -12,6 +12,7 @@ from rq import Queue
 from pbxapi.changes.queues import connect, drain_queue, jobs_queue
 from pbxapi.data.change import CHANNEL, prune_changes
 from pbxapi.data.database import Database, DatabaseError, Session
+from pbxapi.data.events import number_events, prune_events
 from pbxapi.data.jobs import plugins_with_jobs
 
 log = logging.getLogger(__name__)
@@ -66,11 +67,20 @@ class Relay(threading.Thread):
                     self._hand_over(session)
                     if time.monotonic() >= prune_at:
                         prune_changes(session, self._keep_days)
+                        prune_events(session, self._keep_days)
                         prune_at = time.monotonic() + _PRUNE_EVERY
+                self._number()
                 # Whatever came while we were handing over is one wake-up; a burst is a few.
                 for _ in connection.notifies(timeout=POLL, stop_after=1):
                     pass
                 self._stop_wanted.wait(_PAUSE)
+
+    def _number(self) -> None:
+        """Give fresh events their positions; listeners are called."""
+        while True:
+            with self._database.writing() as session:
+                if not number_events(session):
+                    return
 
     def _hand_over(self, session: Session) -> None:
         nodes = [row["name"] for row in session.rows(_NODES_WITH_WORK)]

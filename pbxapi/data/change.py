@@ -32,6 +32,10 @@ with noted as (
 ), nodes as (
   insert into pbxapi.change_node (change_id, node)
   select noted.change_id, node.name from noted cross join pbxapi.node
+), told as (
+  insert into pbxapi.event (event_id, type, domain_uuid, domain_name, resource, record_uuid, data)
+  select %(event_id)s, %(event)s, %(domain_uuid)s, %(domain_name)s, %(resource)s, %(record_uuid)s, %(told)s::jsonb
+   where %(event)s::text is not null
 )
 select pg_notify('{CHANNEL}', '')
 """
@@ -65,14 +69,27 @@ def note_change(
     changed: Iterable[str],
     request_id: str,
     key_id: str,
+    event: str | None = None,
+    told: Mapping[str, Any] | None = None,
 ) -> UUID:
-    """Note one change for every known node; the new change's id.
+    """Note one change for every known node, and the event that tells of it; the new change's id.
 
     Args:
         old: values before the write that the effects need (number, context, profile); never a secret.
         changed: names of the fields that an update changed.
+        event: type of the event, such as ``extension.created``; None for none.
+        told: what the event says of the record; never a secret.
     """
     change_id = new_change_id()
+    changed = sorted(changed)
+    about = {
+        "change_id": change_id,
+        "resource": resource,
+        "action": action,
+        "uuid": record_uuid,
+        "changed": changed,
+        "record": told or {},
+    }
     session.do(_HOLD_NODES)  # by itself: the next statement must see the nodes that were made known meanwhile
     session.do(
         _NOTE,
@@ -83,9 +100,12 @@ def note_change(
         domain_uuid=domain_uuid,
         domain_name=domain_name,
         old=Jsonb(dict(old), dumps=_dumps) if old is not None else None,
-        changed=sorted(changed),
+        changed=changed,
         request_id=request_id,
         key_id=key_id,
+        event_id=new_change_id(),
+        event=event,
+        told=_dumps(about).decode(),
     )
     return change_id
 

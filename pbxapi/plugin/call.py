@@ -11,6 +11,7 @@ from uuid import UUID
 from pbxapi.config import Config
 from pbxapi.data import audit, change
 from pbxapi.data.database import Row, Session
+from pbxapi.data.events import note_event
 from pbxapi.data.jobs import add_job, refuse_secrets
 from pbxapi.data.keys import Network, covers
 from pbxapi.data.settings import Settings, read_settings
@@ -276,24 +277,54 @@ class Call:
         old: Mapping[str, Any] | None = None,
         new: Mapping[str, Any] | None = None,
     ) -> None:
-        """Note the change that drives the switch nodes.
+        """Note the change that drives the switch nodes, and the event ``<resource>.created`` and the like.
 
         Args:
             old: the record before; of its values those are kept that `Resource.keep` names.
-            new: an update's record after it; of what it changed only the names are kept.
+            new: the record after a create or an update; of what an update changed only the names are kept.
         """
-        kept = {name: old.get(name) for name in self.resource.declaration.keep} if old is not None else None
+        declaration = self.resource.declaration
+        kept = {name: old.get(name) for name in declaration.keep} if old is not None else None
+        written = new if action == "update" and new is not None else {}
+        record = new if new is not None else old or {}
         self.change_id = change.note_change(
             self.session,
-            resource=self.resource.declaration.name,
+            resource=declaration.name,
             action=action,
             record_uuid=record_uuid,
             domain_uuid=self.caller.domain_uuid,
             domain_name=self.caller.domain_name,
             old=kept,
-            changed=[name for name, value in (new or {}).items() if old is None or old.get(name) != value],
+            changed=[name for name, value in written.items() if old is None or old.get(name) != value],
             request_id=self.caller.request_id,
             key_id=self.caller.key_id,
+            event=declaration.event(action),
+            told=audit.redact(
+                {name: record[name] for name in self.resource.told if name in record}, self.resource.secrets
+            ),
+        )
+
+    def tell(self, event: str, data: Mapping[str, Any], *, record_uuid: UUID | None = None) -> None:
+        """Tell an event that the plugin declares, in this transaction, to webhooks and the event stream.
+
+        Args:
+            event: its type, such as ``callbacks.late``.
+            data: as the event's schema has it; what can be said in JSON.
+            record_uuid: of the record that it is about; that of the call when left out.
+
+        Raises:
+            ValueError: a value is named like a secret.
+            LookupError: the plugin declares no such event.
+        """
+        self.registry.check_event(self.resource.plugin, event)
+        refuse_secrets(data, self.resource.secrets)
+        note_event(
+            self.session,
+            event,
+            data,
+            domain_uuid=self.caller.domain_uuid,
+            resource=self.resource.declaration.name,
+            record_uuid=record_uuid or self.uuid,
         )
 
     def _claim_unique(self, columns: Iterable[str], record: Mapping[str, Any], everywhere: bool) -> None:

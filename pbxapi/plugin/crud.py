@@ -115,7 +115,7 @@ def create_record(call: Call) -> Answer:
     if declaration.store:
         declaration.store(call, record, None)
     call.audit("add", None, record)
-    call.note_change("create", uuid)
+    call.note_change("create", uuid, new=record)
     return Answer({declaration.id: uuid}, 201, f"{declaration.label} created successfully", warnings=call.warnings)
 
 

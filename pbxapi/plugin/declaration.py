@@ -8,8 +8,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from pbxapi.data.database import Database, Session
+from pbxapi.data.events import note_event
+from pbxapi.data.jobs import refuse_secrets
 from pbxapi.plugin.resource import Resource
 
 Task = Callable[..., None]
@@ -62,6 +65,7 @@ class JobRun:
         session: one transaction, committed when the handler ends well.
         options: the plugin's settings by name.
         attempt: 1 for the first.
+        events: names of the events that the plugin declares.
     """
 
     arguments: Mapping[str, Any]
@@ -69,6 +73,26 @@ class JobRun:
     options: Mapping[str, Any]
     attempt: int
     log: logging.Logger
+    events: frozenset[str] = frozenset()
+
+    def tell(
+        self, event: str, data: Mapping[str, Any], *, domain_uuid: UUID | None, record_uuid: UUID | None = None
+    ) -> None:
+        """Tell an event that the plugin declares, in the job's transaction.
+
+        Args:
+            event: its type, such as ``callbacks.late``.
+            data: as the event's schema has it; what can be said in JSON.
+            domain_uuid: whose event it is; None for the whole system's.
+
+        Raises:
+            ValueError: a value is named like a secret.
+            LookupError: the plugin declares no such event.
+        """
+        if event not in self.events:
+            raise LookupError(f"the plugin declares no event {event}: add it to Plugin.events")
+        refuse_secrets(data, frozenset())
+        note_event(self.session, event, data, domain_uuid=domain_uuid, record_uuid=record_uuid)
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,8 @@ from pbxapi.data.migrations import (
 )
 from pbxapi.data.statements import Catalogue, Statement, load_statements, tenant_tables
 from pbxapi.data.trial import Trial
-from pbxapi.plugin.declaration import Plugin
+from pbxapi.plugin.declaration import EventType, Plugin
+from pbxapi.plugin.events import change_events
 from pbxapi.plugin.fields import Record, Text
 from pbxapi.plugin.resource import Resource, Rows
 
@@ -103,6 +104,13 @@ class LoadedResource:
             return self.statements[name]
         except KeyError:
             raise PluginError(f"{self.declaration.name}: there is no statement {name}.sql") from None
+
+    @cached_property
+    def told(self) -> tuple[str, ...]:
+        """The fields that an event tells of a record: those of a list's row, which are never secret."""
+        shown = self.lists.get("list")
+        row = shown.row if shown else _plain_fields(self.schema)
+        return tuple(dict.fromkeys((self.declaration.id, *row)))
 
     @cached_property
     def lists(self) -> Mapping[str, LoadedRows]:
@@ -180,6 +188,11 @@ class LoadedPlugin:
     options: dict[str, Any] = field(default_factory=dict)
     error: str = ""
 
+    @property
+    def events(self) -> tuple[EventType, ...]:
+        """The events that it declares."""
+        return self.plugin.events if self.plugin else ()
+
     def leave_out(self, reason: str) -> None:
         """Serve nothing of it, and say why."""
         self.error = reason
@@ -203,10 +216,32 @@ class Registry:
         """By name."""
         return {r.declaration.name: r for p in self.plugins if not p.error for r in p.resources}
 
+    @cached_property
+    def events(self) -> dict[str, EventType]:
+        """Every type of event that may be told: of changes, from the resources, and what plugins declare."""
+        serving = [loaded for loaded in self.plugins if loaded.plugin is not None and not loaded.error]
+        found = (
+            event
+            for loaded in serving
+            for event in (*(e for r in loaded.resources for e in change_events(r)), *loaded.events)
+        )
+        return {event.name: event for event in sorted(found, key=lambda event: event.name)}
+
+    def check_event(self, plugin: str, event: str) -> None:
+        """Whether a plugin may tell an event.
+
+        Raises:
+            LookupError: it declares none of that name.
+        """
+        loaded = self.plugin(plugin)
+        if loaded is None or event not in {declared.name for declared in loaded.events}:
+            raise LookupError(f"the plugin {plugin} declares no event {event}: add it to Plugin.events")
+
     def leave_out(self, loaded: LoadedPlugin, reason: str) -> None:
         """Serve nothing of a plugin from now on, and say why."""
         loaded.leave_out(reason)
-        self.__dict__.pop("resources", None)
+        for known in ("resources", "events"):
+            self.__dict__.pop(known, None)
 
     def plugin(self, name: str) -> LoadedPlugin | None:
         """A plugin that serves, by name."""

@@ -126,6 +126,9 @@ Store = Callable[[Call, Mapping[str, Any], "Mapping[str, Any] | None"], None]
 
 STANDARD = ("list", "get", "create", "update", "delete")
 
+PAST = {"create": "created", "update": "updated", "delete": "deleted"}
+"""What a change has done, as its event's type says it."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Resource:
@@ -216,6 +219,15 @@ class Resource:
             query=self.query,
             count_most=self.count_most,
         )
+
+    @property
+    def noun(self) -> str:
+        """The label as the first part of an event's type: ``extension``, ``inbound-route``."""
+        return "-".join(self.label.lower().split())
+
+    def event(self, action: str) -> str:
+        """The type of the event that tells of a change: ``extension.created``."""
+        return f"{self.noun}.{PAST[action]}"
 
     def scope(self, operation: Operation) -> str:
         """What a key needs for an operation."""

@@ -153,4 +153,4 @@ def _add(call: Call, uuid: UUID, route: Route) -> None:
     call.run("create", **record)
     store(call, record, None)
     call.audit("add", None, record)
-    call.note_change("create", uuid)
+    call.note_change("create", uuid, new=record)
