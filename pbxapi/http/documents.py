@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import logging
+import threading
+from collections.abc import Mapping
 from typing import Any
 
 from apispec.ext.marshmallow import MarshmallowPlugin
@@ -13,11 +15,13 @@ from werkzeug.exceptions import HTTPException
 
 from pbxapi import __version__
 from pbxapi.config import Config
-from pbxapi.http.envelope import render_error
+from pbxapi.http.envelope import dumps, render_error
 from pbxapi.http.faults import translate
 from pbxapi.http.serving import Served
 from pbxapi.plugin import Operation
 from pbxapi.plugin.loader import LoadedResource
+
+log = logging.getLogger(__name__)
 
 _DOMAIN = {
     "name": "X-Domain",
@@ -91,16 +95,13 @@ class Documented(Api):  # type: ignore[misc]
 
 
 class Documents:
-    """Describes operations as they are registered; served at ``<prefix>/openapi.json``."""
+    """Describes the operations that an app serves: made at the first request for it, once per process.
+
+    Making it takes longer than the rest of a start, and few processes are ever asked for it.
+    """
 
     def __init__(self, app: Flask, config: Config) -> None:
-        app.config.update(
-            API_TITLE="pbxapi",
-            API_VERSION=__version__,
-            OPENAPI_VERSION="3.1.0",
-            OPENAPI_URL_PREFIX=config.url_prefix,
-            OPENAPI_JSON_PATH="openapi.json",
-        )
+        app.config.update(API_TITLE="pbxapi", API_VERSION=__version__, OPENAPI_VERSION="3.1.0")
         self._components: dict[str, Schema] = {}
         schemas = MarshmallowPlugin(schema_name_resolver=self._name)
         self.api = Documented(
@@ -113,16 +114,49 @@ class Documents:
         assert schemas.converter is not None
         schemas.converter.add_attribute_function(_items)  # type: ignore[no-untyped-call]
         self.api.prefix = config.url_prefix
+        self._app = app
+        self._served: dict[str, tuple[LoadedResource, dict[str, Served]]] = {}
+        self._making = threading.Lock()
+        self._made: dict[str, Any] | None = None
+
+    def add(self, resource: LoadedResource, served: dict[str, Served]) -> None:
+        """Have a resource described, by the endpoints that its operations are served at."""
+        self._served[resource.declaration.name] = (resource, served)
+
+    def document(self) -> dict[str, Any]:
+        """The whole document. A resource that cannot be described is left out of it, and the log says why."""
+        with self._making:
+            if self._made is None:
+                self._made = self._make()
+        return self._made
+
+    def _make(self) -> dict[str, Any]:
         spec = self.api.spec
         spec.components.security_scheme("ApiKey", {"type": "apiKey", "in": "header", "name": "X-API-Key"})
         spec.components.schema("Error", _ERROR)
         spec.components.schema("Pagination", _PAGINATION)
+        for name, (resource, served) in self._served.items():
+            known = set(spec.components.schemas)
+            try:
+                described = {endpoint: self._describe(one) for endpoint, one in served.items()}
+                dumps([described, {n: s for n, s in spec.components.schemas.items() if n not in known}])
+            except Exception:
+                # What somebody else's schema holds may not be described, or have no form in JSON.
+                log.exception("plugin %s: the resource %s is left out of openapi.json", resource.plugin, name)
+                for added in set(spec.components.schemas) - known:
+                    del spec.components.schemas[added]
+                continue
+            spec.tag({"name": name, "description": resource.declaration.label})
+            for endpoint, operations in described.items():
+                for rule in self._app.url_map.iter_rules(endpoint):
+                    spec.path(rule=rule, operations=operations)
+        made: dict[str, Any] = spec.to_dict()
+        return made
 
-    def describe(self, view: Callable[..., Any], served: Served, again: bool) -> None:
-        """Attach to a view what the document says of it."""
+    def _describe(self, served: Served) -> dict[str, dict[str, Any]]:
+        """What the document says of an operation, by the methods of one URL."""
         operation, resource = served.operation, served.resource
         family = "php" if served.lenient else "rest"
-        number = f".{operation.methods[-1].lower()}" if again else ""
         parameters: list[Mapping[str, Any]] = [_DOMAIN]
         if served.lenient and operation.on == "item":
             parameters.append({"name": "uuid", "in": "query", "required": True, "schema": _UUID})
@@ -130,7 +164,7 @@ class Documents:
             parameters.append(_PREFER)
         parameters += self._query(resource, operation)
         document: dict[str, Any] = {
-            "operationId": f"{resource.declaration.name}.{operation.name}{number}.{family}",
+            "tags": [resource.declaration.name],
             "summary": operation.summary or f"{resource.declaration.label}: {operation.name}",
             "description": f"Needs the scope `{served.scope}`.",
             "parameters": parameters,
@@ -142,7 +176,14 @@ class Documents:
         if operation.body:
             schema = self._component(resource, operation.body(partial=operation.partial), operation.partial)
             document["requestBody"] = {"required": True, "content": _json(schema)}
-        view._apidoc = {"manual_doc": document}  # type: ignore[attr-defined]
+        name = f"{resource.declaration.name}.{operation.name}"
+        return {
+            method.lower(): {
+                "operationId": f"{name}{f'.{method.lower()}' if number else ''}.{family}",
+                **document,
+            }
+            for number, method in enumerate(served.methods)
+        }
 
     def _success(self, resource: LoadedResource, operation: Operation) -> dict[str, Any]:
         properties: dict[str, Any] = {"success": {"const": True}, "message": {"type": "string"}}

@@ -6,8 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from flask import Flask, Response, g, request
-from flask_smorest import Blueprint
+from flask import Flask, Response, g, jsonify, request
 from werkzeug.routing import BaseConverter, Rule
 
 from pbxapi.http.callers import Callers, request_id_of
@@ -15,7 +14,6 @@ from pbxapi.http.documents import Documents
 from pbxapi.http.faults import register_faults
 from pbxapi.http.rates import limit_rates
 from pbxapi.http.serving import Served, Services
-from pbxapi.plugin import Operation
 from pbxapi.plugin.loader import LoadedResource, Registry
 
 
@@ -43,7 +41,7 @@ def register_routes(app: Flask, services: Services, registry: Registry) -> None:
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # a redirect would be HTML, and ask for no key
     callers = Callers(services.database)
-    open_endpoints = {"api-docs.openapi_json"}
+    open_endpoints = {"openapi"}
 
     def before() -> None:
         g.request_id = request_id_of(request)
@@ -70,66 +68,53 @@ def register_routes(app: Flask, services: Services, registry: Registry) -> None:
     documents = Documents(app, services.config)
     for loaded in registry.plugins:
         try:
-            # Whatever a declaration of somebody else's cannot be made into a URL or a schema shows here.
-            described = [_describe(services, resource, documents) for resource in loaded.resources]
+            # Whatever a declaration of somebody else's cannot be made into shows here.
+            served = [(resource, _operations(services, resource)) for resource in loaded.resources]
         except Exception as error:
             if loaded.builtin:
                 raise
             registry.leave_out(loaded, f"{type(error).__name__}: {error}")
             continue
-        for resource, blueprint in zip(loaded.resources, described, strict=True):
-            place = f"{prefix}/{resource.declaration.name}"
-            for operation in resource.declaration.all_operations():
-                if operation.on == "item":
-                    # The contract calls the uuid a path parameter; the document shows the query form.
-                    _add_path_form(app, place, Served(services, resource, operation, lenient=True))
-            documents.api.register_blueprint(blueprint, url_prefix=place)
+        for resource, operations in served:
+            documents.add(resource, operations)
+            for endpoint, operation in operations.items():
+                _add(app, f"{prefix}/{resource.declaration.name}", endpoint, operation)
     documents.api.resources = frozenset(registry.resources)
 
+    def openapi() -> Response:
+        return jsonify(documents.document())
 
-def _describe(services: Services, resource: LoadedResource, documents: Documents) -> Blueprint:
-    name = resource.declaration.name
-    blueprint = Blueprint(name, __name__, description=resource.declaration.label, url_prefix=None)
-    for operation in resource.declaration.all_operations():
-        _add(blueprint, services, resource, operation, documents)
-    return blueprint
+    app.add_url_rule(f"{prefix}/openapi.json", "openapi", openapi, methods=["GET"])
 
 
-def _add(
-    blueprint: Blueprint,
-    services: Services,
-    resource: LoadedResource,
-    operation: Operation,
-    documents: Documents,
-) -> None:
-    clean = Served(services, resource, operation, lenient=False)
-    php = Served(services, resource, operation, lenient=True)
-    item = operation.on == "item"
-    path = ("/<record:uuid>" if item else "") + (f"/{operation.path}" if operation.path else "")
-    for method in operation.methods:
-        _route(blueprint, path, method, clean, documents, operation.methods.index(method) > 0)
-    _route(blueprint, f"/{operation.php_name}", operation.methods[0], php, documents, False)
+def _operations(services: Services, resource: LoadedResource) -> dict[str, Served]:
+    """All operations of a resource in both families, by the endpoint that each is served at."""
+    return {
+        f"{resource.declaration.name}/{operation.name}/{'php' if lenient else 'clean'}": Served(
+            services, resource, operation, lenient
+        )
+        for operation in resource.declaration.all_operations()
+        for lenient in (False, True)
+    }
 
 
-def _route(
-    blueprint: Blueprint, path: str, method: str, served: Served, documents: Documents, again: bool
-) -> None:
-    family = "php" if served.lenient else "clean"
-    endpoint = f"{served.operation.name}-{family}-{method}-{path.count('<')}".replace(".", "-")
-    view = _view(served)
-    view.__name__ = endpoint
-    documents.describe(view, served, again)
-    blueprint.add_url_rule(path, endpoint, view, methods=[method])
+def _add(app: Flask, place: str, endpoint: str, served: Served) -> None:
+    operation, view = served.operation, _view(served)
+    # flask-smorest takes it for granted that a rule has defaults.
+    more: dict[str, Any] = {"methods": served.methods, "defaults": {}}
+    if served.lenient:
+        path = f"/{operation.php_name}"
+        if operation.on == "item":
+            # The contract calls the uuid a path parameter; the document shows the query form.
+            app.add_url_rule(f"{place}{path}/<uuid>", f"{endpoint}/path", view, **more)
+    else:
+        path = ("/<record:uuid>" if operation.on == "item" else "") + (
+            f"/{operation.path}" if operation.path else ""
+        )
+    app.add_url_rule(place + path, endpoint, view, **more)
 
 
-def _add_path_form(app: Flask, place: str, served: Served) -> None:
-    operation = served.operation
-    rule = f"{place}/{operation.php_name}/<uuid>"
-    endpoint = f"{served.resource.declaration.name}-{operation.name}-php-path"
-    app.add_url_rule(rule, endpoint, _view(served), methods=[operation.methods[0]])
-
-
-def _view(served: Served) -> Callable[..., Any]:
+def _view(served: Served) -> Callable[..., Response]:
     plugin = served.resource.plugin
 
     def view(uuid: str | None = None) -> Response:

@@ -95,6 +95,7 @@ class Served:
         self.resource = resource
         self.operation = operation
         self.lenient = lenient
+        self.methods = operation.methods[:1] if lenient else operation.methods
         self.scope = resource.declaration.scope(operation)
         self._body = operation.body() if operation.body else None
         self._query: Schema | None

@@ -250,6 +250,53 @@ def test_effects_that_raise_fail_their_change_alone(pbx: Pbx, tmp_path: Path) ->
     app.extensions["pbxapi"].database.close()
 
 
+@pytest.mark.parametrize(
+    "field",
+    [
+        "fields.Field(metadata={'enum': {1, 2}})",  # no form in JSON
+        "fields.String(validate=fields.validate.Length(min={3}))",
+    ],
+)
+def test_what_cannot_be_described_is_left_out_of_the_document_and_serves(
+    host: Host, tmp_path: Path, caplog: pytest.LogCaptureFixture, field: str
+) -> None:
+    text = PLUGIN.replace("call_block_name = Text()", f"call_block_name = {field}").replace(
+        "import Plugin,", "import fields, Plugin,"
+    )
+    write_plugin(tmp_path / "plugins", "a_strange", text)
+    write_plugin(tmp_path / "plugins", "b_good", PLUGIN.replace("notes", "memos"))
+    _, client = host()
+    document = client.request("GET", "/openapi.json")
+    assert document.status == 200
+    described = {path.split("/")[3] for path in document.body["paths"]}
+    assert {"memos", "extensions"} <= described
+    assert "notes" not in described
+    assert not [name for name in document.body["components"]["schemas"] if name.startswith("Notes")]
+    assert "plugin notes: the resource notes is left out of openapi.json" in caplog.text
+    assert client.call("notes", "list").status == 200
+
+
+def test_the_document_is_made_when_it_is_first_asked_for_and_then_kept(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pbxapi.http.documents import Documents
+
+    made = []
+    make = Documents._make
+
+    def making(documents: Documents) -> dict[str, Any]:
+        made.append(documents)
+        return make(documents)
+
+    monkeypatch.setattr(Documents, "_make", making)
+    _, client = host()
+    client.list("extensions")
+    assert made == []
+    first, second = (client.request("GET", "/openapi.json") for _ in range(2))
+    assert len(made) == 1
+    assert first.body == second.body
+
+
 # Tables of their own
 
 OWN = {name: text.replace("v_call_block", "plugin_notes.note") for name, text in SQL.items()}
