@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 
-from flask import Flask, Response, jsonify
+from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from pbxapi.changes.health import health
 from pbxapi.changes.live import LiveQuestions
 from pbxapi.changes.queues import connect
 from pbxapi.config import Config, load_config
@@ -16,8 +15,8 @@ from pbxapi.http.envelope import use_orjson
 from pbxapi.http.routes import register_routes
 from pbxapi.http.serving import BODY_MOST, Services
 from pbxapi.plugin.call import Ask
-from pbxapi.plugin.checks import plugins_health
 from pbxapi.plugin.loader import load_registry
+from pbxapi.probes import add_probes
 
 log = logging.getLogger(__name__)
 
@@ -52,19 +51,6 @@ def create_app(config: Config | None = None, ask: Ask | None = None) -> Flask:
         registry,
     )
     register_routes(app, services, registry)
-    _add_readyz(app, services)
+    add_probes(app, services)
     app.extensions["pbxapi"] = services
     return app
-
-
-def _add_readyz(app: Flask, services: Services) -> None:
-    """Outside the prefix and without a key: for whoever watches this host, not for callers."""
-
-    def readyz() -> tuple[Response, int]:
-        serves, parts = health(services.database, services.config.redis_url)
-        parts["plugins"] = plugins_health(services.registry, services.database)
-        if parts["plugins"]["state"] != "ok":
-            parts["state"] = "degraded"
-        return jsonify(parts), 200 if serves else 503
-
-    app.add_url_rule("/readyz", view_func=readyz)

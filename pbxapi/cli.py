@@ -23,6 +23,7 @@ import click
 
 from pbxapi import __version__
 from pbxapi.errors import ConfigError
+from pbxapi.logs import log_to_stderr
 
 if TYPE_CHECKING:
     from pbxapi.config import Config
@@ -103,7 +104,7 @@ def sandbox(port: int, data: Path, key: str | None) -> None:
     """Run the whole product, with databases and a simulated switch of its own."""
     from pbxapi.sandbox.stack import Sandbox
 
-    _log_to_stderr(logging.WARNING)
+    log_to_stderr("plain", logging.WARNING)
     Sandbox(data, port=port, key=key or None).run()
 
 
@@ -114,7 +115,7 @@ def serve() -> None:
     from pbxapi.http.server import Server
 
     config = _config()
-    _log_to_stderr()
+    log_to_stderr(config.log_format)
     with _database(config) as database:
         _load_migrated(config, database)
     Server(config, lambda: create_app(config)).run()
@@ -129,7 +130,7 @@ def worker(node: str | None, relay: bool) -> None:
 
     config = _config()
     config = replace(config, node=node) if node else config
-    _log_to_stderr()
+    log_to_stderr(config.log_format)
     with _database(config) as database:
         run_worker(config, database, _load_migrated(config, database), relay=relay)
 
@@ -140,7 +141,7 @@ def relay() -> None:
     from pbxapi.changes.worker import run_relay
 
     config = _config()
-    _log_to_stderr()
+    log_to_stderr(config.log_format)
     with _database(config) as database:
         _load_migrated(config, database)
         run_relay(config, database)
@@ -153,7 +154,7 @@ def jobs(plugin: str | None) -> None:
     from pbxapi.changes.jobs import run_all_jobs, run_plugin_jobs
 
     config = _config()
-    _log_to_stderr()
+    log_to_stderr(config.log_format)
     with _database(config) as database:
         registry = _load_migrated(config, database)
         if plugin is None:
@@ -508,7 +509,7 @@ def reconcile(node: str | None, domain: str | None, fix: bool) -> None:
     from pbxapi.switch.event_socket import EventSocket
 
     config = _config()
-    _log_to_stderr(logging.WARNING)
+    log_to_stderr(config.log_format, logging.WARNING)
     switch = EventSocket(config.esl_host, config.esl_port, config.esl_password)
     with _database(config) as database:
         try:
@@ -599,10 +600,6 @@ def _load_migrated(config: Config, database: Database) -> Registry:
         names = ", ".join(f"{migration.owner}/{migration.name}" for migration in missing)
         raise MigrationError(f"the database lacks {names}: run pbxapi migrate")
     return registry
-
-
-def _log_to_stderr(level: int = logging.INFO) -> None:
-    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
 
 
 def _rows(rows: Iterable[Mapping[str, Any]], *columns: str) -> None:

@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -20,6 +21,8 @@ from pbxapi.errors import ConfigError
 FUSIONPBX_CONF_PLACES = ("/etc/fusionpbx/config.conf", "/usr/local/etc/fusionpbx/config.conf")
 """Where FusionPBX's PHP and Lua look for their configuration (docs/fusionpbx.md)."""
 
+
+Network = IPv4Network | IPv6Network
 
 _PLACE = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^:\[\]]*)(?::\d{1,5})?")
 
@@ -64,6 +67,13 @@ def _folders(value: str) -> tuple[Path, ...]:
 
 def _names(value: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+def _networks(value: str) -> tuple[Network, ...]:
+    try:
+        return tuple(ip_network(name) for name in _names(value))
+    except ValueError as error:
+        raise ValueError(f"must be addresses or networks separated by commas: {error}") from None
 
 
 def _url(*schemes: str) -> Callable[[str], str]:
@@ -185,6 +195,9 @@ class Config:
     threads: int = _setting("PBXAPI_THREADS", _number(1, 256), 4)
     control_socket: Path | None = _setting("PBXAPI_CONTROL_SOCKET", _folder, None)
     log_format: str = _setting("PBXAPI_LOG_FORMAT", _choice("plain", "json"), "plain")
+    metrics_allow: tuple[Network, ...] = _setting(
+        "PBXAPI_METRICS_ALLOW", _networks, (ip_network("127.0.0.1"), ip_network("::1"))
+    )
     changes_waiting_max: int = _setting("PBXAPI_CHANGES_WAITING_MAX", _number(1, 10**9), 100_000)
     changes_keep_days: int = _setting("PBXAPI_CHANGES_KEEP_DAYS", _number(1, 3650), 14)
     changes_attempts: int = _setting("PBXAPI_CHANGES_ATTEMPTS", _number(1, 1000), 8)

@@ -14,11 +14,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any
 from uuid import UUID, uuid4
 
-from pbxapi.config import builtin_folder, rate
+from pbxapi.config import Network, builtin_folder, rate
 from pbxapi.data.audit import write_audit
 from pbxapi.data.database import Row, Session
 from pbxapi.data.statements import Statement, load_statements
@@ -48,9 +48,8 @@ __all__ = [
     "revoke_key",
     "rotate_key",
     "scope",
+    "within",
 ]
-
-Network = IPv4Network | IPv6Network
 
 TABLE = "pbxapi.api_key"
 
@@ -115,7 +114,7 @@ class Key:
         """Whether the key can be used from an address at a time."""
         if self.ends_at is not None and self.ends_at <= now:
             return False
-        return not self.networks or _within(address, self.networks)
+        return not self.networks or within(address, self.networks)
 
 
 SYSTEM = Key("system")
@@ -230,7 +229,8 @@ def note_use(session: Session, key_id: str) -> None:
     session.run(_NOTE_USE, uuid=UUID(key_id))
 
 
-def _within(address: str, networks: Iterable[Network]) -> bool:
+def within(address: str, networks: Iterable[Network]) -> bool:
+    """Whether an address lies in one of some networks; IPv4 written as IPv6 counts as what it is."""
     try:
         found = ip_address(address)
     except ValueError:

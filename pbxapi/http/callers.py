@@ -17,9 +17,11 @@ from flask import Request
 from pbxapi.data.database import Database, DatabaseError, Session
 from pbxapi.data.keys import SYSTEM, Key, digest, find_key, looks_like_a_key, note_use
 from pbxapi.errors import ApiError
+from pbxapi.http.lines import address_of
 from pbxapi.plugin import Caller
 
 log = logging.getLogger(__name__)
+auth_log = logging.getLogger("pbxapi.auth")
 
 SECONDS = 1.0
 """How long a key or a domain is believed: a revoked key is refused within two seconds on every process."""
@@ -76,13 +78,12 @@ class Callers:
         self._uses: _Recent[None] = _Recent(60.0)
         self._domains: _Recent[tuple[UUID, str] | None] = _Recent()
 
-    def identify(self, request: Request, request_id: str) -> Caller:
-        """Who calls.
+    def identify(self, key: Key, request: Request, request_id: str) -> Caller:
+        """Who calls with a key that is good.
 
         Raises:
-            ApiError: 401, 400 MISSING_DOMAIN or INVALID_DOMAIN, 500 CONFIG_ERROR.
+            ApiError: 400 MISSING_DOMAIN or INVALID_DOMAIN.
         """
-        key = self.check_key(request)
         domain_uuid, domain_name = self._domain(key, request.headers.get("X-Domain", "").strip())
         return Caller(
             key_id=key.key_id,
@@ -114,9 +115,11 @@ class Callers:
         if system is not None and hmac.compare_digest(hash, system):
             return SYSTEM
         found = self._keys.get(hash.hex(), lambda: self._read_key(hash)) if looks_like_a_key(text) else None
-        if found is not None and found.admits(request.remote_addr or "", datetime.now(UTC)):
+        address = request.remote_addr or ""
+        if found is not None and found.admits(address, datetime.now(UTC)):
             self._uses.get(found.key_id, lambda: self._note_use(found))
             return found
+        tell_refusal(address_of(request), found)
         if system is None:
             raise ApiError(500, "CONFIG_ERROR", "API key not configured")
         raise wrong
@@ -154,6 +157,18 @@ class Callers:
     def _read_domain(self, name: str) -> tuple[UUID, str] | None:
         with self._database.reading() as session:
             return find_domain(session, name)
+
+
+def tell_refusal(address: str, key: Key | None) -> None:
+    """Write the line that a jail of fail2ban counts (docs/operators.md), where somebody may be guessing keys.
+
+    A key that there is, but which is used too late or from elsewhere, was not guessed: a ban of its address would
+    take the telephones of an office whose program has an old key. Nor does a missing key guess anything.
+    """
+    if key is None:
+        auth_log.warning("authentication failed from %s", address or "unknown")
+    else:
+        auth_log.warning("key %s has ended, or may not be used from %s", key.key_id, address or "unknown")
 
 
 def find_domain(session: Session, name: str) -> tuple[UUID, str] | None:

@@ -9,9 +9,10 @@ from typing import Any
 from flask import Flask, Response, g, jsonify, request
 from werkzeug.routing import BaseConverter, Rule
 
-from pbxapi.http.callers import Callers, request_id_of
+from pbxapi.http.callers import request_id_of
 from pbxapi.http.documents import Documents
 from pbxapi.http.faults import register_faults
+from pbxapi.http.lines import log_requests
 from pbxapi.http.rates import limit_rates
 from pbxapi.http.serving import Served, Services
 from pbxapi.plugin.loader import LoadedResource, Registry
@@ -40,7 +41,7 @@ def register_routes(app: Flask, services: Services, registry: Registry) -> None:
     app.url_map.converters["record"] = RecordName
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # a redirect would be HTML, and ask for no key
-    callers = Callers(services.database)
+    callers = services.callers
     open_endpoints = {"openapi"}
 
     def before() -> None:
@@ -50,16 +51,17 @@ def register_routes(app: Flask, services: Services, registry: Registry) -> None:
             return
         if request.endpoint in open_endpoints and "X-API-Key" not in request.headers:
             return
-        if request.endpoint in open_endpoints:
-            callers.check_key(request)
-            return
-        g.caller = callers.identify(request, g.request_id)
+        key = callers.check_key(request)
+        g.key_id = key.key_id
+        if request.endpoint not in open_endpoints:
+            g.caller = callers.identify(key, request, g.request_id)
 
     def after(response: Response) -> Response:
         response.headers["X-Request-Id"] = g.request_id
         response.headers["Cache-Control"] = "no-store"
         return response
 
+    log_requests(app)
     app.before_request(before)
     limit_rates(app, services.config.rate_limit, services.rate_pool)
     app.after_request(after)

@@ -7,9 +7,20 @@ from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
+from gunicorn.glogging import Logger
 
 from pbxapi.config import Config
 from pbxapi.http.serving import WAIT_MOST
+
+
+class Log(Logger):  # type: ignore[misc]
+    """gunicorn's own words go into the log of the process, in its format."""
+
+    def setup(self, cfg: Any) -> None:
+        """Called by gunicorn at the start and at SIGHUP."""
+        super().setup(cfg)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
 
 
 def gunicorn_settings(config: Config) -> dict[str, Any]:
@@ -30,6 +41,7 @@ def gunicorn_settings(config: Config) -> dict[str, Any]:
         "preload_app": True,
         "accesslog": None,
         "loglevel": "warning",
+        "logger_class": Log,
         # By default gunicorn opens it in the home folder, where services of one user get in each other's way.
         "control_socket_disable": config.control_socket is None,
         **({"control_socket": str(config.control_socket)} if config.control_socket else {}),

@@ -18,6 +18,7 @@ from pbxapi.config import Config
 from pbxapi.data.change import count_waiting, read_state
 from pbxapi.data.database import Database
 from pbxapi.errors import ApiError, forbidden, invalid
+from pbxapi.http.callers import Callers
 from pbxapi.http.envelope import many, render
 from pbxapi.plugin import Call, Caller, Operation
 from pbxapi.plugin.call import Ask
@@ -78,6 +79,7 @@ class Services:
     registry: Registry
 
     def __post_init__(self) -> None:
+        self.callers = Callers(self.database)
         self.backlog = Backlog(self.database, self.config.changes_waiting_max)
         # A wait holds a thread: some must stay free for requests.
         self.waits = threading.BoundedSemaphore(max(self.config.threads - 1, 1))

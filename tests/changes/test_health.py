@@ -29,8 +29,8 @@ def test_all_is_well_when_nothing_waits(pbx: Pbx, client: Client) -> None:
     pbx.apply()
     status, body = readyz(pbx)
     assert (status, body["state"]) == (200, "ok")
-    assert body["nodes"]["nodes"]["node1"]["up"] is True
-    assert body["changes"]["nodes"] == {}
+    assert body["switch"]["nodes"]["node1"]["up"] is True
+    assert body["backlog"]["nodes"] == {}
 
 
 def test_a_failed_change_shows_with_its_node_and_requests_go_on(pbx: Pbx, client: Client) -> None:
@@ -38,8 +38,8 @@ def test_a_failed_change_shows_with_its_node_and_requests_go_on(pbx: Pbx, client
     client.create("extensions", extension="7001")
     pbx.apply()
     status, body = readyz(pbx)
-    assert (status, body["state"], body["changes"]["state"]) == (200, "degraded", "degraded")
-    assert body["changes"]["nodes"]["node1"]["failed"] == 1
+    assert (status, body["state"], body["backlog"]["state"]) == (200, "degraded", "degraded")
+    assert body["backlog"]["nodes"]["node1"]["failed"] == 1
 
 
 def test_a_switch_that_is_away_shows_with_the_reason(pbx: Pbx, client: Client) -> None:
@@ -47,21 +47,21 @@ def test_a_switch_that_is_away_shows_with_the_reason(pbx: Pbx, client: Client) -
     client.create("extensions", extension="7001")
     pbx.apply()
     status, body = readyz(pbx)
-    assert (status, body["nodes"]["state"]) == (200, "degraded")
-    assert "Connection refused" in body["nodes"]["nodes"]["node1"]["error"]
-    assert body["changes"]["nodes"]["node1"]["waiting"] == 1
+    assert (status, body["switch"]["state"]) == (200, "degraded")
+    assert "Connection refused" in body["switch"]["nodes"]["node1"]["error"]
+    assert body["backlog"]["nodes"]["node1"]["waiting"] == 1
 
 
 def test_a_node_whose_worker_is_silent_shows(pbx: Pbx) -> None:
     pbx.run("update pbxapi.node set seen_at = now() - interval '1 minute'")
-    assert readyz(pbx)[1]["nodes"]["nodes"]["node1"]["up"] is False
+    assert readyz(pbx)[1]["switch"]["nodes"]["node1"]["up"] is False
 
 
 def test_changes_that_no_node_will_take_show(pbx: Pbx, client: Client) -> None:
     pbx.run("delete from pbxapi.node")
     client.create("extensions", extension="7001")
     body = readyz(pbx)[1]
-    assert (body["nodes"]["state"], body["changes"]["state"], body["changes"]["homeless"]) == (
+    assert (body["switch"]["state"], body["backlog"]["state"], body["backlog"]["homeless"]) == (
         "degraded",
         "degraded",
         1,
@@ -84,4 +84,4 @@ def test_without_postgresql_they_are_not(database_url: str, pbx: Pbx) -> None:
     gone = Database(database_url.replace("/scratch_", "/no_such_"), name="pbxapi-test")
     serves, parts = health(gone, pbx.config.redis_url)
     gone.close()
-    assert (serves, parts["state"], parts["postgresql"]["state"]) == (False, "degraded", "degraded")
+    assert (serves, parts["postgresql"]["state"]) == (False, "degraded")

@@ -194,8 +194,8 @@ def test_a_switch_that_was_away_for_an_hour_catches_up_within_seconds(house):
     house.run("update pbxapi.change_node set created_at = created_at - interval '1 hour' where node = 'node3'")
     ready = requests.get(house.url.replace("/api/v1", "/readyz"), timeout=10)
     assert ready.status_code == 200
-    assert ready.json()["nodes"]["nodes"]["node3"]["error"]
-    assert ready.json()["changes"]["nodes"]["node3"]["oldest_seconds"] >= 3600
+    assert ready.json()["switch"]["nodes"]["node3"]["error"]
+    assert ready.json()["backlog"]["nodes"]["node3"]["oldest_seconds"] >= 3600
     house.wait_for(lambda: {row["node"] for row in house.open_changes()} == {"node3"}, 60)
     house.run(
         "update pbxapi.node set attempts = 360, retry_at = clock_timestamp() + interval '1 second' "

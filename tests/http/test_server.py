@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import socket
 import stat
@@ -81,6 +82,23 @@ def test_an_idle_connection_outlives_the_pause_between_two_requests_of_nginx(
     assert connection.status(pbx.domain) == 200
     assert connection.sock is kept
     connection.close()
+
+
+def test_all_that_serve_writes_is_in_the_format_that_was_set(
+    serve: Callable[..., Path], pbx: Pbx, tmp_path: Path
+) -> None:
+    listening = serve(PBXAPI_LOG_FORMAT="json")
+    connection = UnixConnection(listening)
+    assert connection.status(pbx.domain) == 200
+    connection.close()
+    with socket.socket(socket.AF_UNIX) as odd:
+        odd.connect(str(listening))
+        odd.sendall(b"G\x01T / HTTP/1.1\r\n\r\n")
+        assert b" 400 " in odd.recv(100)
+    told = [json.loads(line) for line in (tmp_path / "serve.log").read_text().splitlines()]
+    (request,) = [line for line in told if line["logger"] == "pbxapi.request"]
+    assert (request["route"], request["key"], request["status"]) == ("/api/v1/extensions", "system", 200)
+    assert [line["level"] for line in told if line["logger"] == "gunicorn.error"] == ["WARNING"]
 
 
 def test_gunicorn_opens_no_control_socket_by_itself(serve: Callable[..., Path], tmp_path: Path) -> None:

@@ -1,0 +1,71 @@
+"""One line of the log for each request: whose it was, what it led to, how long it took. No secrets."""
+
+from __future__ import annotations
+
+import logging
+import time
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import quote
+from uuid import UUID
+
+from flask import Flask, Request, Response, g, request
+
+log = logging.getLogger("pbxapi.request")
+
+PATH_MOST = 400
+"""Characters of a path that are told."""
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
+"""Asked for every few seconds: their successes are told at the level DEBUG only."""
+
+
+def log_requests(app: Flask) -> None:
+    """Tell of every request once its answer has begun. To be called before hooks that may set further headers.
+
+    Of the query only a record's uuid is told, of headers and bodies nothing.
+    """
+
+    def tell(response: Response) -> Response:
+        usual = request.path in PROBES and response.status_code < 400
+        level = logging.DEBUG if usual else logging.INFO
+        if log.isEnabledFor(level):
+            log.log(level, "request", extra={"fields": _fields(response)})
+        return response
+
+    app.after_request(tell)
+
+
+def _fields(response: Response) -> dict[str, Any]:
+    caller = g.get("caller")
+    told = {
+        "id": g.get("request_id"),
+        "key": g.get("key_id"),
+        "domain": caller.domain_name if caller else None,
+        "method": request.method if request.method in METHODS else "other",
+        "route": request.url_rule.rule if request.url_rule else None,
+        # Percent-encoded, no part of it can be taken for another word of the line.
+        "path": quote(request.path[:PATH_MOST], errors="replace"),
+        "record": _uuid(request.args.get("uuid", "")),
+        "status": response.status_code,
+        "ms": round((time.perf_counter() - g.started) * 1000, 1) if "started" in g else None,
+        "address": address_of(request),
+    }
+    return {name: value for name, value in told.items() if value is not None and value != ""}
+
+
+def address_of(request: Request) -> str:
+    """The client's address; empty for a process of this host over the Unix socket."""
+    try:
+        return str(ip_address(request.remote_addr or ""))
+    except ValueError:
+        return ""
+
+
+def _uuid(text: str) -> str | None:
+    try:
+        return str(UUID(text)) if len(text) == 36 else None
+    except ValueError:
+        return None
