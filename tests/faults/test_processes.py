@@ -31,12 +31,16 @@ def test_a_write_reaches_all_three_nodes(house):
 
 
 def test_the_relay_is_called_and_does_not_wait_for_its_next_look(house):
-    """It looks once a second by itself; the quickest of some writes is applied in much less."""
+    """It looks once a second by itself; the quickest of some writes is applied in much less.
+
+    Of PIN numbers, which need no reload: that takes as long as the directory is large.
+    """
     seconds = []
     for _ in range(6):
         time.sleep(0.35)
         began = time.monotonic()
-        reply = house.create()
+        reply = house.request("POST", "/pin-numbers", {"pin_number": f"73{next(house.numbers)}"})
+        assert reply.status_code == 201, reply.text
         house.wait_for(lambda reply=reply: applied(house, reply), 60)
         seconds.append(time.monotonic() - began)
     assert min(seconds) < 0.5, seconds
