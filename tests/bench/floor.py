@@ -91,14 +91,23 @@ def create_extension(connection: psycopg.Connection[dict[str, Any]], body: dict[
                 "new": orjson.dumps({"v_extensions": [record]}, default=str).decode(),
             },
         )
-        connection.execute(change._NOTE, note(uuid))
+        connection.execute(change._NOTE, note(uuid, body["extension"]))
     return answer({"success": True, "data": {"extension_uuid": uuid}, "message": "Extension created"}, 201)
 
 
-def note(uuid: UUID) -> dict[str, Any]:
-    """The parameters of the change row."""
+def note(uuid: UUID, extension: str) -> dict[str, Any]:
+    """The parameters of the change row and its event."""
+    change_id = change.new_change_id()
+    told = {
+        "change_id": change_id,
+        "resource": "extensions",
+        "action": "create",
+        "uuid": uuid,
+        "changed": [],
+        "record": {name: EXTENSION.get(name) for name in EXTENSIONS.told} | {"extension": extension},
+    }
     return {
-        "change_id": change.new_change_id(),
+        "change_id": change_id,
         "resource": "extensions",
         "action": "create",
         "record_uuid": uuid,
@@ -108,6 +117,9 @@ def note(uuid: UUID) -> dict[str, Any]:
         "changed": None,
         "request_id": "floor",
         "key_id": "floor",
+        "event_id": change.new_change_id(),
+        "event": "extension.created",
+        "told": orjson.dumps(told, default=str).decode(),
     }
 
 
