@@ -6,7 +6,9 @@ the test's own, `client` calls its API.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -241,6 +243,31 @@ def run_jobs(pbx: Pbx, plugin: str) -> int:
     jobs = PluginJobs(pbx.database, loaded)
     jobs.schedule()
     return jobs.run()
+
+
+@contextmanager
+def run_services(pbx: Pbx, plugin: str) -> Iterator[None]:
+    """Run the services of a plugin while the block runs; events reach them as the relay would bring them."""
+    from pbxapi.changes.services import start_services
+    from pbxapi.data.events import number_events
+
+    loaded = pbx.app.extensions["pbxapi"].registry.plugin(plugin)
+    assert loaded is not None, f"no plugin {plugin} serves"
+    stopping = threading.Event()
+
+    def relay() -> None:
+        while not stopping.wait(0.01):
+            with pbx.database.writing() as session:
+                number_events(session)
+
+    threads = [threading.Thread(target=relay, name="relay"), *start_services(pbx.database, loaded, stopping)]
+    threads[0].start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        for thread in threads:
+            thread.join()
 
 
 FOLDERS = ("extensions", "sip_profiles", "dialplan", "provision", "voicemail", "recordings", "cache")

@@ -38,7 +38,7 @@ def section(module: ModuleType, names: list[str]) -> str:
 
 def reference() -> str:
     """The whole page."""
-    public = ["Client", "Pbx", "Refused", "Reply", "run_jobs"]
+    public = ["Client", "Pbx", "Refused", "Reply", "run_jobs", "run_services"]
     return (
         f"# Reference\n\nMade from the docstrings of version {PLUGIN_API} of the contract.\n\n"
         + section(pbxapi.plugin, pbxapi.plugin.__all__)

@@ -1,4 +1,4 @@
-"""Running the background jobs of plugins, each plugin's in a process of its own.
+"""Running the background jobs and services of plugins, each plugin's in a process of its own.
 
 A slow plugin holds up neither the switch's changes nor another plugin. As with drains the RQ job only wakes: what
 there is to do stands in PostgreSQL.
@@ -12,6 +12,7 @@ import sys
 import threading
 
 from pbxapi.changes.queues import jobs_queue
+from pbxapi.changes.services import STOP, start_services
 from pbxapi.changes.worker import serve_queue, stop_signals
 from pbxapi.config import Config
 from pbxapi.data.database import UNAVAILABLE, Database, DatabaseError, Row
@@ -117,17 +118,20 @@ class _Scheduler(threading.Thread):
 
 
 def run_plugin_jobs(config: Config, database: Database, plugin: LoadedPlugin) -> None:
-    """Serve one plugin's jobs until SIGTERM or SIGINT."""
+    """Serve one plugin's jobs and services until SIGTERM or SIGINT."""
     stopping = stop_signals()
     _serving[plugin.name] = PluginJobs(database, plugin)
     _Scheduler(_serving[plugin.name], stopping).start()
+    services = start_services(database, plugin, stopping)
     serve_queue(config.redis_url, lambda redis: jobs_queue(redis, plugin.name), stopping)
+    for service in services:
+        service.join(STOP)
 
 
 def run_all_jobs(registry: Registry) -> int:
-    """Serve the jobs of every plugin that has some, one child process each, until SIGTERM or SIGINT."""
+    """Serve the jobs and services of every plugin that has some, one process each, until SIGTERM or SIGINT."""
     stopping = stop_signals()
-    names = [p.name for p in registry.plugins if not p.error and p.plugin is not None and p.plugin.jobs]
+    names = [p.name for p in registry.plugins if not p.error and p.plugin is not None and p.plugin.works]
     children: dict[str, subprocess.Popen[bytes]] = {}
     while not stopping.is_set():
         for name in names:

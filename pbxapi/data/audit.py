@@ -55,13 +55,16 @@ def write_audit(
 
 
 def redact(record: Mapping[str, Any], secrets: frozenset[str]) -> dict[str, Any]:
-    """The record with the values of secret fields hidden, in nested records too."""
+    """The record with the values of secret fields hidden, in nested records too.
+
+    Of a secret field that is an object the values are hidden, and their names are not.
+    """
     return {name: _redact(name, value, secrets) for name, value in record.items()}
 
 
 def _redact(name: str, value: Any, secrets: frozenset[str]) -> Any:
     if isinstance(value, Mapping):
-        return redact(value, secrets)
+        return redact(value, frozenset(value) if name in secrets else secrets)
     if isinstance(value, list):
         return [_redact(name, item, secrets) for item in value]
     return REDACTED if name in secrets and value else value

@@ -14,7 +14,7 @@ import orjson
 import psycopg
 from psycopg import RawCursor, RawServerCursor
 from psycopg.rows import dict_row
-from psycopg.types.json import set_json_loads
+from psycopg.types.json import JsonbDumper, set_json_dumps, set_json_loads
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from pbxapi.data.statements import Statement, number_parameters
@@ -22,6 +22,8 @@ from pbxapi.data.statements import Statement, number_parameters
 log = logging.getLogger(__name__)
 
 set_json_loads(orjson.loads)
+set_json_dumps(orjson.dumps)
+psycopg.adapters.register_dumper(dict, JsonbDumper)  # a dictionary is a value of jsonb
 
 Row = dict[str, Any]
 Connection = psycopg.Connection[Row]

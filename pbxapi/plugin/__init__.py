@@ -5,13 +5,25 @@ with `pbxapi.xml`, is the whole contract (version `pbxapi.PLUGIN_API`); nothing 
 """
 
 from pbxapi.data.audit import REDACTED
+from pbxapi.data.events import last_position, payload, read_events
 from pbxapi.data.listing import Sort, like, natural
 from pbxapi.data.settings import Settings
 from pbxapi.errors import ApiError, SwitchUnavailable, duplicate, forbidden, invalid, not_found
 from pbxapi.plugin.call import Answer, Call, Caller
 from pbxapi.plugin.change import Change
 from pbxapi.plugin.crud import create_record, delete_record, get_record, list_records, update_record
-from pbxapi.plugin.declaration import CheckRun, Command, CommandRun, EventType, Job, JobRun, Plugin, Setting
+from pbxapi.plugin.declaration import (
+    CheckRun,
+    Command,
+    CommandRun,
+    EventType,
+    Job,
+    JobRun,
+    Plugin,
+    Service,
+    ServiceRun,
+    Setting,
+)
 from pbxapi.plugin.effects import (
     ClearCache,
     ClearCacheBelow,
@@ -73,6 +85,8 @@ __all__ = [
     "Resource",
     "Rows",
     "RunTask",
+    "Service",
+    "ServiceRun",
     "Setting",
     "Settings",
     "Sort",
@@ -92,10 +106,13 @@ __all__ = [
     "forbidden",
     "get_record",
     "invalid",
+    "last_position",
     "like",
     "list_records",
     "natural",
     "not_found",
+    "payload",
+    "read_events",
     "update_record",
     "validate",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from uuid import UUID
 from pbxapi.data.database import Database, Session
 from pbxapi.data.events import note_event
 from pbxapi.data.jobs import refuse_secrets
+from pbxapi.data.statements import Statement
 from pbxapi.plugin.resource import Resource
 
 Task = Callable[..., None]
@@ -25,14 +27,15 @@ class Setting:
 
     Attributes:
         name: ``PBXAPI_<PLUGIN>_...``.
-        type: str, int, float, bool or Path.
+        type: str, int, float, bool or Path; or a function that makes a value of a text, and raises ValueError with
+            what it must be.
         default: when it is not set.
         required: whether the plugin is left out where it is not set.
         help: one line for the operator.
     """
 
     name: str
-    type: type = str
+    type: Callable[[str], Any] = str
     default: Any = None
     required: bool = False
     help: str = ""
@@ -52,8 +55,9 @@ class Setting:
             if self.type is bool:
                 return {"true": True, "1": True, "false": False, "0": False}[text.lower()]
             return Path(text) if self.type is Path else self.type(text)
-        except (KeyError, ValueError):
-            raise ValueError(f"{self.name} must be a {self.type.__name__}") from None
+        except (KeyError, ValueError) as error:
+            words = f"must be a {self.type.__name__}" if isinstance(self.type, type) else str(error)
+            raise ValueError(f"{self.name} {words}") from None
 
 
 @dataclass(frozen=True)
@@ -89,10 +93,21 @@ class JobRun:
             ValueError: a value is named like a secret.
             LookupError: the plugin declares no such event.
         """
-        if event not in self.events:
-            raise LookupError(f"the plugin declares no event {event}: add it to Plugin.events")
-        refuse_secrets(data, frozenset())
-        note_event(self.session, event, data, domain_uuid=domain_uuid, record_uuid=record_uuid)
+        _tell(self.session, self.events, event, data, domain_uuid, record_uuid)
+
+
+def _tell(
+    session: Session,
+    events: frozenset[str],
+    event: str,
+    data: Mapping[str, Any],
+    domain_uuid: UUID | None,
+    record_uuid: UUID | None,
+) -> None:
+    if event not in events:
+        raise LookupError(f"the plugin declares no event {event}: add it to Plugin.events")
+    refuse_secrets(data, frozenset())
+    note_event(session, event, data, domain_uuid=domain_uuid, record_uuid=record_uuid)
 
 
 @dataclass(frozen=True)
@@ -110,6 +125,80 @@ class Job:
     every: float | None = None
     attempts: int = 10
     timeout: float = 300.0
+
+
+class ServiceRun:
+    """What a service works with.
+
+    Attributes:
+        database: sessions that read and write, for any thread; keep none open while waiting for something else.
+        statements: the SQL of the plugin's resources, as ``<resource>/<name>``.
+        options: the plugin's settings by name.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        statements: Mapping[str, Statement],
+        options: Mapping[str, Any],
+        log: logging.Logger,
+        events: frozenset[str] = frozenset(),
+    ) -> None:
+        self.database = database
+        self.statements = statements
+        self.options = options
+        self.log = log
+        self._events = events
+        self._ended = threading.Event()
+        self._woken = threading.Event()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the service's turn is over: it must return soon, since another process may have the next."""
+        return self._ended.is_set()
+
+    def wait(self, seconds: float) -> None:
+        """Wait until events have come, somebody calls `wake`, the turn is over, or some seconds have passed."""
+        self._woken.wait(seconds)
+        self._woken.clear()
+
+    def wake(self) -> None:
+        """End the wait at hand, or the next one; for any thread."""
+        self._woken.set()
+
+    def end(self) -> None:
+        """The turn is over."""
+        self._ended.set()
+        self.wake()
+
+    def tell(
+        self,
+        session: Session,
+        event: str,
+        data: Mapping[str, Any],
+        *,
+        domain_uuid: UUID | None,
+        record_uuid: UUID | None = None,
+    ) -> None:
+        """Tell an event that the plugin declares, in a session's transaction; see `JobRun.tell`."""
+        _tell(session, self._events, event, data, domain_uuid, record_uuid)
+
+
+@dataclass(frozen=True)
+class Service:
+    """Work that goes on all the time, in the process of the plugin's jobs.
+
+    Of all processes on all hosts one has its turn; when that one ends, or loses PostgreSQL, another takes over
+    within a second or two. For a moment both may run, so that what it does must bear being done twice. A service
+    that raises is started again.
+
+    Attributes:
+        run: does it, until `ServiceRun.ended`.
+        help: one line.
+    """
+
+    run: Callable[[ServiceRun], None]
+    help: str = ""
 
 
 @dataclass(frozen=True)
@@ -177,6 +266,7 @@ class Plugin:
         resources: the resources that it serves.
         tasks: functions that effects may run in a node's worker, by name.
         jobs: background and scheduled jobs, by name.
+        services: what runs all the time, by name.
         settings: variables of the environment that it reads.
         scopes: scopes of its own, beside ``<resource>:read`` and ``<resource>:write``.
         events: events that it tells.
@@ -190,6 +280,7 @@ class Plugin:
     resources: tuple[Resource, ...] = ()
     tasks: Mapping[str, Task] = field(default_factory=dict)
     jobs: Mapping[str, Job] = field(default_factory=dict)
+    services: Mapping[str, Service] = field(default_factory=dict)
     settings: tuple[Setting, ...] = ()
     scopes: tuple[str, ...] = ()
     events: tuple[EventType, ...] = ()
@@ -200,3 +291,8 @@ class Plugin:
     def schema(self) -> str:
         """The database schema of its own tables."""
         return "plugin_" + self.name.replace("-", "_")
+
+    @property
+    def works(self) -> bool:
+        """Whether it has something to do outside of requests, in a process of its own: ``pbxapi jobs``."""
+        return bool(self.jobs or self.services)

@@ -242,7 +242,7 @@ class Record(Schema):
         """Names of the secret fields, of nested records too."""
         found: set[str] = set()
         for name, field in self.fields.items():
-            if isinstance(field, _Labelled) and field.secret:
+            if getattr(field, "secret", False):
                 found.add(name)
             if isinstance(field, fields.Nested) and isinstance(field.schema, Record):
                 found |= field.schema.secrets()

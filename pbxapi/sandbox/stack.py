@@ -233,7 +233,7 @@ class Sandbox:
             "the worker": program("worker", ready=registered),
         }
         for plugin in registry.plugins:
-            if plugin.plugin and plugin.plugin.jobs and not plugin.error:
+            if plugin.plugin and plugin.plugin.works and not plugin.error:
                 jobs = program("jobs", "--plugin", plugin.name, ready=lambda _: True)
                 programs[f"the jobs of {plugin.name}"] = jobs
         _start_all(stack, list(programs.values()))
