@@ -1,6 +1,6 @@
 """What the operator sets: one typed, frozen object.
 
-A value comes from the environment, else from FusionPBX's own configuration file, else from a default. What
+A value comes from the environment, else from our own file, else from FusionPBX's, else from a default. What
 FusionPBX keeps in its database (folders, the cache of the default settings) is read later, by `pbxapi.data`.
 Nothing else in the product reads the environment.
 """
@@ -17,6 +17,9 @@ from typing import Any
 from urllib.parse import quote
 
 from pbxapi.errors import ConfigError
+
+SETTINGS_PLACE = "/etc/pbxapi/pbxapi.env"
+"""Our own file, which services and commands read alike; ``PBXAPI_SETTINGS`` names another."""
 
 FUSIONPBX_CONF_PLACES = ("/etc/fusionpbx/config.conf", "/usr/local/etc/fusionpbx/config.conf")
 """Where FusionPBX's PHP and Lua look for their configuration (docs/fusionpbx.md)."""
@@ -219,6 +222,27 @@ def read_conf(path: Path) -> dict[str, str]:
     return values
 
 
+def read_settings(path: Path) -> dict[str, str]:
+    """Our own file: ``PBXAPI_NAME=value`` a line, as in the environment; ``#`` starts a comment line.
+
+    A value may stand in quotes; nothing in it is expanded.
+
+    Raises:
+        ConfigError: a line is none of these.
+        OSError: it cannot be read.
+    """
+    values = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+        name, equals, value = (part.strip() for part in line.partition("="))
+        if not name or name.startswith("#"):
+            continue
+        if not equals or not re.fullmatch(r"PBXAPI_[A-Z0-9_]+", name):
+            raise ConfigError(f"{path}, line {number}", "must be PBXAPI_...=value")  # the line may hold a secret
+        quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "\"'"
+        values[name] = value[1:-1] if quoted else value
+    return values
+
+
 def load_config(environ: Mapping[str, str] | None = None) -> Config:
     """Read the settings of this process.
 
@@ -229,9 +253,10 @@ def load_config(environ: Mapping[str, str] | None = None) -> Config:
         ConfigError: a value cannot be used, or no database is known. Names the variable.
     """
     environ = os.environ if environ is None else environ
+    environ = {**_find_settings(environ), **environ}
     conf, conf_name = _find_conf(environ)
     values: dict[str, Any] = {}
-    known = {"PBXAPI_FUSIONPBX_CONF"}
+    known = {"PBXAPI_FUSIONPBX_CONF", "PBXAPI_SETTINGS"}
     for setting in fields(Config):
         env = setting.metadata.get("env")
         if env is None:
@@ -257,6 +282,18 @@ def load_config(environ: Mapping[str, str] | None = None) -> Config:
 def handed_on() -> dict[str, str]:
     """The variables of this product that are set, for processes that it starts."""
     return {name: value for name, value in os.environ.items() if name.startswith("PBXAPI_")}
+
+
+def _find_settings(environ: Mapping[str, str]) -> dict[str, str]:
+    named = environ.get("PBXAPI_SETTINGS")
+    place = named or SETTINGS_PLACE
+    try:
+        return read_settings(Path(place))
+    except OSError as error:
+        if not named and isinstance(error, FileNotFoundError | NotADirectoryError):
+            return {}
+        source = "PBXAPI_SETTINGS" if named else place
+        raise ConfigError(source, f"cannot be read: {error.strerror} ({place})") from None
 
 
 def _find_conf(environ: Mapping[str, str]) -> tuple[dict[str, str], str]:

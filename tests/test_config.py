@@ -43,6 +43,7 @@ switch.voicemail.dir = /var/lib/freeswitch/storage/voicemail
 def no_fusionpbx(monkeypatch: pytest.MonkeyPatch) -> None:
     """A host that has a FusionPBX must not change what these tests see."""
     monkeypatch.setattr(config, "FUSIONPBX_CONF_PLACES", ())
+    monkeypatch.setattr(config, "SETTINGS_PLACE", "/nowhere/pbxapi.env")
 
 
 @pytest.fixture
@@ -191,3 +192,57 @@ def test_every_setting_has_a_variable_of_its_own() -> None:
     variables = [setting.metadata["env"] for setting in fields(Config) if setting.name != "environment"]
     assert len(set(variables)) == len(variables)
     assert all(variable.startswith("PBXAPI_") for variable in variables)
+
+
+OWN = """\
+# for the API
+PBXAPI_DATABASE_URL=postgresql://pbxapi:a=b@127.0.0.1/fusionpbx
+
+ PBXAPI_NODE = "pbx one"
+PBXAPI_COLOUR='#red'
+"""
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Our own file at its place."""
+    path = tmp_path / "pbxapi.env"
+    path.write_text(OWN)
+    monkeypatch.setattr(config, "SETTINGS_PLACE", str(path))
+    return path
+
+
+def test_our_own_file_is_read_by_every_command(own: Path) -> None:
+    loaded = load_config({})
+    assert loaded.database_url == "postgresql://pbxapi:a=b@127.0.0.1/fusionpbx"
+    assert loaded.node == "pbx one"
+    assert loaded.environment == {"PBXAPI_COLOUR": "#red"}
+
+
+def test_the_environment_wins_over_our_own_file_and_that_over_fusionpbx(own: Path, conf: Path) -> None:
+    assert load_config({}).database_url == "postgresql://pbxapi:a=b@127.0.0.1/fusionpbx"
+    loaded = load_config({"PBXAPI_NODE": "other"})
+    assert loaded.node == "other"
+    assert load_config({"PBXAPI_NODE": ""}).node is None
+    assert loaded.voicemail_dir == Path("/var/lib/freeswitch/storage/voicemail")
+
+
+def test_another_own_file_can_be_named(own: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.env"
+    other.write_text(f"PBXAPI_DATABASE_URL={URL}\n")
+    assert load_config({"PBXAPI_SETTINGS": str(other)}).database_url == URL
+    with pytest.raises(ConfigError, match=r"^PBXAPI_SETTINGS: cannot be read: No such file"):
+        load_config({"PBXAPI_SETTINGS": "/nowhere/pbxapi.env"})
+
+
+def test_a_line_of_our_own_file_that_is_no_setting_is_named_but_not_shown(own: Path) -> None:
+    own.write_text("PBXAPI_NODE=one\nexport SECRET=hunter2\n")
+    with pytest.raises(ConfigError, match=r"pbxapi.env, line 2: must be PBXAPI_...=value") as caught:
+        load_config({})
+    assert "hunter2" not in str(caught.value)
+
+
+def test_an_own_file_that_may_not_be_read_is_told(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(config, "SETTINGS_PLACE", str(own.parent))
+    with pytest.raises(ConfigError, match=f"^{own.parent}: cannot be read: Is a directory"):
+        load_config({})

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
 from collections.abc import Callable
 from typing import Any
 
 from flask import Flask
+from gunicorn import systemd
 from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
 
 from pbxapi.config import Config
@@ -39,6 +44,7 @@ def gunicorn_settings(config: Config) -> dict[str, Any]:
         "graceful_timeout": int(WAIT_MOST) + 2,
         # The application connects nowhere before its first request, so its workers can be forked from it.
         "preload_app": True,
+        "pre_exec": _put_back_sockets,
         "accesslog": None,
         "loglevel": "warning",
         "logger_class": Log,
@@ -46,6 +52,53 @@ def gunicorn_settings(config: Config) -> dict[str, Any]:
         "control_socket_disable": config.control_socket is None,
         **({"control_socket": str(config.control_socket)} if config.control_socket else {}),
     }
+
+
+def _put_back_sockets(master: Arbiter) -> None:
+    """Called by gunicorn in the process that becomes the next master.
+
+    That looks for systemd's sockets at their numbers, from which gunicorn has moved them.
+    """
+    if master.systemd:
+        for number, listener in enumerate(master.LISTENERS, systemd.SD_LISTEN_FDS_START):
+            if listener.fileno() != number:
+                os.dup2(listener.fileno(), number)
+                os.set_inheritable(listener.fileno(), False)
+
+
+class Master(Arbiter):  # type: ignore[misc]
+    """gunicorn's master, to whom SIGHUP means: serve by the code and the settings that are there now.
+
+    gunicorn's own reload would fork workers from what the master loaded at its start. This one starts a second
+    master beside it, which takes over once it could load everything; a second one that could not ends, and the
+    first goes on. No request is refused meanwhile, and those that run are finished.
+    """
+
+    def __init__(self, app: BaseApplication) -> None:
+        super().__init__(app)
+        self._reload_wanted = False
+        # A script is started by its name, which an upgrade gives to another one, not by the Python of this one.
+        script = os.access(sys.argv[0], os.X_OK)
+        self.START_CTX |= {"args": sys.argv[:], 0: sys.argv[0]} if script else {"args": sys.orig_argv[:]}
+
+    def handle_hup(self) -> None:
+        """Called by gunicorn at SIGHUP."""
+        self._reload_wanted = True
+
+    def maybe_promote_master(self) -> None:
+        """Called by gunicorn at least once a second."""
+        super().maybe_promote_master()
+        # gunicorn knows two masters at most: a further reload waits until the last one is over.
+        if self._reload_wanted and not self.master_pid and not self.reexec_pid:
+            self._reload_wanted = False
+            self.reexec()
+
+    def start(self) -> None:
+        """Called by gunicorn when everything is loaded; where another master serves, take over from it."""
+        super().start()
+        if self.master_pid and self.master_pid == os.getppid():
+            systemd.sd_notify(f"MAINPID={self.pid}", self.log)
+            os.kill(self.master_pid, signal.SIGTERM)
 
 
 class Server(BaseApplication):  # type: ignore[misc]
@@ -61,10 +114,14 @@ class Server(BaseApplication):  # type: ignore[misc]
         super().__init__()
 
     def load_config(self) -> None:
-        """Called by gunicorn at the start and at SIGHUP."""
+        """Called by gunicorn at the start."""
         for name, value in gunicorn_settings(self._config).items():
             self.cfg.set(name, value)
 
     def load(self) -> Flask:
         """Called by gunicorn once."""
         return self._load()
+
+    def run(self) -> None:
+        """Serve until SIGTERM."""
+        Master(self).run()

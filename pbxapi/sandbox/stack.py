@@ -304,6 +304,7 @@ class Sandbox:
                 (f"PBXAPI_{name.upper()}_DIR" for name in ("voicemail", "recordings", "provision")), ""
             ),
             **dict.fromkeys((f"PBXAPI_XML_{name.upper()}_DIR" for name in FOLDERS[:3]), ""),
+            "PBXAPI_SETTINGS": os.devnull,
             "PBXAPI_FUSIONPBX_CONF": os.devnull,
             "PBXAPI_DATABASE_URL": database_url,
             "PBXAPI_REDIS_URL": redis_url,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import socket
@@ -15,24 +14,8 @@ import pytest
 
 from pbxapi.sandbox.process import held
 from pbxapi.sandbox.stack import Program
-from pbxapi.testing import API_KEY, Pbx
-
-
-class UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=10)
-        self.path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self.path))
-
-    def status(self, domain: str) -> int:
-        self.request("GET", "/api/v1/extensions?per_page=1", headers={"X-API-Key": API_KEY, "X-Domain": domain})
-        answer = self.getresponse()
-        answer.read()
-        return answer.status
+from pbxapi.testing import Pbx
+from tests.ops.service import UnixConnection
 
 
 @pytest.fixture
