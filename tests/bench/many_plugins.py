@@ -1,33 +1,38 @@
-"""Two hundred plugins: how long the API takes to start, and what a request costs, with them and without.
+"""Two hundred plugins: how long `pbxapi serve` takes to start, and what a request costs, with them and without.
 
     python -m tests.bench.many_plugins [how many]
 
-Both are measured in one run, request by request in turn, so that a busy machine is busy for both.
+Both are measured in one run, with a server each, request by request in turn, so that a busy machine is busy for
+both. A start counts from the process to its first answer; nothing of the plugins is compiled before it.
 """
 
 from __future__ import annotations
 
+import http.client
+import os
+import signal
+import socket
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from flask import Flask
-
-from pbxapi.app import create_app
 from pbxapi.authoring import shipped_tables, write_package
-from pbxapi.config import Config
 from pbxapi.data.database import Database
 from pbxapi.data.migrations import builtin_migrations, migrate
 from pbxapi.sandbox import sample
 from pbxapi.sandbox.database import create_schema
 from pbxapi.sandbox.postgres import EmbeddedPostgres
+from pbxapi.sandbox.redis import EmbeddedRedis
 from pbxapi.testing import FOLDERS
 
 KEY = "bench-key-0123456789"
-REQUESTS = 400
+REQUESTS = 2000
+WARMING = 200
 HEADERS = {"X-API-Key": KEY, "X-Domain": sample.DOMAIN}
 
 
@@ -39,39 +44,81 @@ def write_plugins(root: Path, many: int) -> tuple[Path, ...]:
     return tuple(sorted(root.glob("*/pbxapi_codes_*")))
 
 
-def milliseconds(app: Flask) -> float:
-    """One list request."""
-    client = app.test_client()
-    began = time.perf_counter()
-    reply = client.get("/api/v1/extensions?per_page=10", headers=HEADERS)
-    assert reply.status_code == 200, reply.text
-    return (time.perf_counter() - began) * 1000
+class Server:
+    """`pbxapi serve` in a process of its own, and one connection to it.
+
+    Attributes:
+        started_in: seconds from its start to its first answer.
+        times: milliseconds that each request took.
+    """
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            bind = f"127.0.0.1:{probe.getsockname()[1]}"
+        self.times: list[float] = []
+        self._connection = http.client.HTTPConnection(bind, timeout=60)
+        began = time.perf_counter()
+        command = [sys.executable, "-m", "pbxapi.cli", "serve"]
+        self.process = subprocess.Popen(command, env={**os.environ, **environment, "PBXAPI_BIND": bind})
+        while self.process.poll() is None:
+            try:
+                self._connection.connect()
+                break
+            except ConnectionError:
+                time.sleep(0.01)
+        self.request("/api/v1/extensions?per_page=10")
+        self.started_in = time.perf_counter() - began
+
+    def request(self, path: str) -> bytes:
+        """One request."""
+        began = time.perf_counter()
+        self._connection.request("GET", path, headers=HEADERS)
+        reply = self._connection.getresponse()
+        body = reply.read()
+        self.times.append((time.perf_counter() - began) * 1000)
+        assert reply.status == 200, body
+        return body
+
+    def median(self) -> float:
+        """Of the requests that came after the first ones."""
+        return statistics.median(self.times[WARMING:])
+
+
+@contextmanager
+def server(environment: dict[str, str]) -> Iterator[Server]:
+    """A server until the block ends."""
+    found = Server(environment)
+    try:
+        yield found
+    finally:
+        found.process.send_signal(signal.SIGTERM)
+        found.process.wait(60)
 
 
 def main(many: int) -> None:
     """Measure, and print."""
-    with tempfile.TemporaryDirectory() as folder, EmbeddedPostgres.temporary() as postgres:
+    with ExitStack() as running:
+        folder = Path(running.enter_context(tempfile.TemporaryDirectory()))
+        postgres = running.enter_context(EmbeddedPostgres.temporary())
+        redis = running.enter_context(EmbeddedRedis.temporary())
         url = postgres.create_database("many")
         create_schema(url)
-        sample.fill(url, key=KEY, xml_dirs={name: Path(folder) for name in FOLDERS})
+        sample.fill(url, key=KEY, xml_dirs=dict.fromkeys(FOLDERS, folder))
         migrate(Database(url), builtin_migrations())
-        usual = Config(database_url=url)
-        crowded = replace(usual, plugins_path=write_plugins(Path(folder), many))
-        apps: dict[str, Flask] = {}
-        for name, config in (("usual", usual), ("crowded", crowded)):
-            began = time.perf_counter()
-            apps[name] = create_app(config)
-            print(f"{name}: {len(apps[name].extensions['pbxapi'].registry.resources)} resources,"
-                  f" started in {time.perf_counter() - began:.2f} s")  # fmt: skip
-        times: dict[str, list[float]] = {name: [] for name in apps}
-        for _ in range(REQUESTS):
-            for name, app in apps.items():
-                times[name].append(milliseconds(app))
-        medians = {name: statistics.median(found[50:]) for name, found in times.items()}
-        print(*(f"{name}: median {median:.3f} ms" for name, median in medians.items()), sep="\n")
-        print(f"difference: {(medians['crowded'] / medians['usual'] - 1) * 100:+.1f} %")
-        for app in apps.values():
-            app.extensions["pbxapi"].database.close()
+        folders = write_plugins(folder, many)
+        usual_settings = {"PBXAPI_DATABASE_URL": url, "PBXAPI_REDIS_URL": redis.url, "PBXAPI_WORKERS": "1"}
+        crowded_settings = {**usual_settings, "PBXAPI_PLUGINS_PATH": ":".join(map(str, folders))}
+        usual = running.enter_context(server(usual_settings))
+        crowded = running.enter_context(server(crowded_settings))
+        for number in range(REQUESTS):
+            for one in (usual, crowded) if number % 2 else (crowded, usual):
+                one.request("/api/v1/extensions?per_page=10")
+        served = crowded.request(f"/api/v1/codes-{many - 1}")
+        assert b'"success":true' in served
+        print(f"usual: started in {usual.started_in:.2f} s, median {usual.median():.3f} ms")
+        print(f"with {many} plugins more: started in {crowded.started_in:.2f} s, median {crowded.median():.3f} ms")
+        print(f"difference: {(crowded.median() / usual.median() - 1) * 100:+.1f} %")
 
 
 if __name__ == "__main__":
