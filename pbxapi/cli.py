@@ -70,7 +70,7 @@ def _foreseen(error: Exception) -> str | None:
     """What an operator is told about a fault that no code can prevent; None for all others."""
     from pbxapi.data.database import DatabaseError
     from pbxapi.data.migrations import MigrationError
-    from pbxapi.plugin.loader import PluginError
+    from pbxapi.plugin.rules import PluginError
     from pbxapi.sandbox.process import ServerError
 
     match error:
@@ -531,7 +531,8 @@ def reconcile(node: str | None, domain: str | None, fix: bool) -> None:
 
 def _plugin_command(name: str) -> click.Command | None:
     from pbxapi.data.database import DatabaseError
-    from pbxapi.plugin.loader import PluginError, load_registry
+    from pbxapi.plugin.loader import load_registry
+    from pbxapi.plugin.rules import PluginError
 
     try:
         config = _config()

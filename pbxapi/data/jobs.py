@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +13,8 @@ from pbxapi.data.change import CHANNEL, new_change_id
 from pbxapi.data.database import Row, Session
 
 _SECRET_WORDS = re.compile(r"password|secret|token|api_?key|(^|_)(pin|key)($|_)", re.I)
+_TELLING = 8
+"""Characters from which on a text is hardly the same by chance: four digits may be a PIN, and an extension too."""
 
 _ADD = f"""
 with added as (
@@ -97,12 +99,34 @@ def is_due(session: Session, plugin: str, name: str, every: float) -> bool:
     return bool(row and row["due"])
 
 
-def refuse_secrets(arguments: Mapping[str, Any], secrets: frozenset[str]) -> None:
+def refuse_secrets(arguments: Mapping[str, Any], secrets: frozenset[str], values: Collection[str] = ()) -> None:
     """Keep secrets out of what is stored and logged.
 
+    Args:
+        secrets: names of the resource's secret fields.
+        values: what those fields hold, of the record at hand; short ones may be anything, and are not looked for.
+
     Raises:
-        ValueError: an argument is named like a secret; pass the record's uuid and read the value in the job.
+        ValueError: an argument, or what is in it, is named like a secret or holds one; pass the record's uuid and
+            read the value in the job.
     """
-    for name in arguments:
-        if name in secrets or _SECRET_WORDS.search(name):
+    long = [value for value in values if len(value) >= _TELLING]
+    for name, value in _named(arguments):
+        if name in secrets or _SECRET_WORDS.search(name) or any(secret in str(value) for secret in long):
             raise ValueError(f"{name} may be a secret: pass the record's uuid and read it where it is needed")
+
+
+def secrets_in(names: frozenset[str], value: Any) -> set[str]:
+    """What the fields of these names hold in a value, however deep."""
+    return {str(found) for name, found in _named(value) if name in names}
+
+
+def _named(value: Any) -> Iterator[tuple[str, Any]]:
+    """Every name in a value, however deep, with what has it."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield str(key), inner
+            yield from _named(inner)
+    elif isinstance(value, list | tuple | set | frozenset):
+        for inner in value:
+            yield from _named(inner)

@@ -10,14 +10,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 OPTIONAL_LINE = re.compile(r"--\?\s*(\w+)\.(\w+)\s*$")
 _COMMENT = re.compile(r"""('(?:[^']|'')*'|"[^"]*")|--[^\n]*|/\*.*?\*/""", re.S)  # or a text that looks like one
-_LITERAL = re.compile(r"'(?:[^']|'')*'")
+_QUOTED = re.compile(r"""'(?:[^']|'')*'|"((?:[^"]|"")*)\"""")
 _PARAMETER = re.compile(r"%\((\w+)\)s")
 _TABLE = re.compile(r"\b(?:from|join|into|update)\s+(?:only\s+)?((?:\w+\.)?\w+)", re.I)
-_NAME = re.compile(r"\w+(?:\.\w+)?")
+_NAME = re.compile(r"\w+(?:\.\w+)*")
 _ALLOWED_VERBS = ("select", "insert", "update", "delete", "with")
 
 Columns = Mapping[str, str]
@@ -54,6 +55,7 @@ class Statement:
         source: where it stands, for messages.
         parameters: the names that it uses.
         tables: the tables that it reads or writes, as written.
+        bare: the SQL as `bare_sql` has it.
     """
 
     name: str
@@ -61,6 +63,31 @@ class Statement:
     source: str
     parameters: frozenset[str]
     tables: frozenset[str]
+    bare: str
+
+
+def plain_sql(text: str) -> str:
+    """SQL without its comments: what is looked at and what is run must be the same."""
+    return _COMMENT.sub(lambda found: found[1] or "", text)
+
+
+def bare_sql(text: str) -> str:
+    """SQL in which only names and keywords are left: texts are empty, identifiers unquoted, all in lower case.
+
+    Texts in one of PostgreSQL's further spellings (``E''``, ``U&''``, ``$$``) it does not understand.
+    """
+    plain = _QUOTED.sub(lambda found: "''" if found[1] is None else found[1], text)
+    return re.sub(r"\s*\.\s*", ".", plain).lower()
+
+
+def names_in(bare: str) -> set[str]:
+    """Whatever may be the name of a table: each word, and each two that a dot joins."""
+    found: set[str] = set()
+    for chain in _NAME.findall(bare):
+        parts = chain.split(".")
+        found.update(parts)
+        found.update(f"{before}.{after}" for before, after in pairwise(parts))
+    return found
 
 
 def parse_statement(name: str, text: str, source: str, catalogue: Catalogue | None = None) -> Statement:
@@ -75,10 +102,9 @@ def parse_statement(name: str, text: str, source: str, catalogue: Catalogue | No
         if optional and catalogue is not None and optional[2] not in catalogue.get(optional[1], {}):
             continue
         kept.append(line)
-    plain = _COMMENT.sub(lambda found: found[1] or "", "\n".join(kept))
-    sql = re.sub(r"\n\s*\n", "\n", plain).strip().rstrip(";").rstrip()
-    bare = _LITERAL.sub("''", sql)
-    verb = bare.split(None, 1)[0].lower() if bare else ""
+    sql = re.sub(r"\n\s*\n", "\n", plain_sql("\n".join(kept))).strip().rstrip(";").rstrip()
+    bare = bare_sql(sql)
+    verb = bare.split(None, 1)[0] if bare else ""
     if verb not in _ALLOWED_VERBS:
         raise ValueError(f"{source}: a statement is a select, insert, update or delete, not {verb or 'empty'!r}")
     if ";" in bare:
@@ -88,7 +114,8 @@ def parse_statement(name: str, text: str, source: str, catalogue: Catalogue | No
         sql,
         source,
         frozenset(_PARAMETER.findall(sql)),
-        frozenset(t.lower() for t in _TABLE.findall(bare)),
+        frozenset(_TABLE.findall(bare)),
+        bare,
     )
 
 
@@ -106,6 +133,5 @@ def tenant_tables(statement: Statement, catalogue: Catalogue) -> set[str]:
 
     Whatever is named like one counts, however it is joined or quoted.
     """
-    bare = _LITERAL.sub("''", statement.text).replace('"', "").lower()
-    names = {name.removeprefix("public.") for name in _NAME.findall(bare)}
+    names = {name.removeprefix("public.") for name in names_in(statement.bare)}
     return {name for name in names if "domain_uuid" in catalogue.get(name, {})}

@@ -12,7 +12,7 @@ from pbxapi.config import Config
 from pbxapi.data import audit, change
 from pbxapi.data.database import Row, Session
 from pbxapi.data.events import note_event
-from pbxapi.data.jobs import add_job, refuse_secrets
+from pbxapi.data.jobs import add_job, refuse_secrets, secrets_in
 from pbxapi.data.keys import Network, covers
 from pbxapi.data.settings import Settings, read_settings
 from pbxapi.errors import ApiError, duplicate, forbidden, invalid
@@ -160,9 +160,11 @@ class Call:
             arguments: what can be said in JSON. They are stored and logged: pass a record's uuid, not its secrets.
 
         Raises:
-            ValueError: an argument is named like a secret.
+            ValueError: an argument, or what is in it, is named like a secret, or holds one of the record or body.
+            LookupError: the plugin declares no such job.
         """
-        refuse_secrets(arguments, self.resource.secrets)
+        self.registry.check_job(self.resource.plugin, job)
+        refuse_secrets(arguments, self.resource.secrets, self._secret_values())
         arguments = {"domain_uuid": str(self.caller.domain_uuid), **arguments}
         add_job(self.session, self.resource.plugin, job, arguments, delay=delay)
 
@@ -317,7 +319,7 @@ class Call:
             LookupError: the plugin declares no such event.
         """
         self.registry.check_event(self.resource.plugin, event)
-        refuse_secrets(data, self.resource.secrets)
+        refuse_secrets(data, self.resource.secrets, self._secret_values())
         note_event(
             self.session,
             event,
@@ -326,6 +328,9 @@ class Call:
             resource=self.resource.declaration.name,
             record_uuid=record_uuid or self.uuid,
         )
+
+    def _secret_values(self) -> set[str]:
+        return secrets_in(self.resource.secrets, [self.record, self.data])
 
     def _claim_unique(self, columns: Iterable[str], record: Mapping[str, Any], everywhere: bool) -> None:
         columns = list(columns)

@@ -17,12 +17,9 @@ _UUID = {"type": "string", "format": "uuid"}
 def change_events(resource: LoadedResource) -> Iterator[EventType]:
     """One for each of create, update and delete that a resource offers."""
     declaration = resource.declaration
-    offered = {operation.name for operation in declaration.all_operations() if operation.writes}
-    further = bool(offered - PAST.keys())
-    for action, done in PAST.items():
-        # An operation of its own, such as the rotation of a key, notes an update.
-        if action in offered or (action == "update" and further):
-            yield EventType(declaration.event(action), f"{declaration.label} {done}.", _schema(resource, action))
+    for action in declaration.changes:
+        words = f"{declaration.label} {PAST[action]}."
+        yield EventType(declaration.event(action), words, _schema(resource, action))
 
 
 def _schema(resource: LoadedResource, action: str) -> dict[str, Any]:

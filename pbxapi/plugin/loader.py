@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import importlib
 import logging
-import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -18,7 +17,6 @@ from typing import Any
 
 from marshmallow import Schema, fields
 
-from pbxapi import PLUGIN_API
 from pbxapi.config import Config, builtin_folder
 from pbxapi.data.catalogue import read_catalogue
 from pbxapi.data.database import UNAVAILABLE, Database, DatabaseError
@@ -31,12 +29,20 @@ from pbxapi.data.migrations import (
     pending_migrations,
     read_migrations,
 )
-from pbxapi.data.statements import Catalogue, Statement, load_statements, tenant_tables
+from pbxapi.data.statements import Catalogue, Statement, load_statements, plain_sql
 from pbxapi.data.trial import Trial
 from pbxapi.plugin.declaration import EventType, Plugin
 from pbxapi.plugin.events import change_events
 from pbxapi.plugin.fields import Record, Text
 from pbxapi.plugin.resource import Resource, Rows
+from pbxapi.plugin.rules import (
+    PluginError,
+    check_migrations,
+    check_owner,
+    check_plugin,
+    check_statement,
+    python_statements,
+)
 
 log = logging.getLogger(__name__)
 
@@ -46,18 +52,7 @@ _PACKAGE = "pbxapi_plugins"
 ENTRY_POINTS = "pbxapi.plugins"
 """The entry point group of plugins that are installed as packages."""
 
-_FOREIGN_DDL = re.compile(
-    r"\b(?:alter|drop|truncate|create|reindex|comment)\b[^;]*?\b((?:public\.)?(?:v|view)_\w+)", re.I
-)
-_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-_STAR = re.compile(r"(?:\bselect|\bdistinct|\breturning|,)\s*(?:\w+\.)?\*", re.I)
-_PATH = re.compile(r"(?:[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*)?")
-_SCOPE = re.compile(r"[a-z][a-z0-9-]*:[a-z][a-z0-9-]*")
 _LIST_PARAMETERS = ("page", "per_page", "search", "sort", "cursor", "count")
-
-
-class PluginError(Exception):
-    """A plugin that cannot be used; says which, and why."""
 
 
 class LoadedResource:
@@ -189,6 +184,11 @@ class LoadedPlugin:
     error: str = ""
 
     @property
+    def schema(self) -> str | None:
+        """The database schema that is its own; None for one of the product's."""
+        return None if self.builtin or self.plugin is None else self.plugin.schema
+
+    @property
     def events(self) -> tuple[EventType, ...]:
         """The events that it declares."""
         return self.plugin.events if self.plugin else ()
@@ -236,6 +236,16 @@ class Registry:
         loaded = self.plugin(plugin)
         if loaded is None or event not in {declared.name for declared in loaded.events}:
             raise LookupError(f"the plugin {plugin} declares no event {event}: add it to Plugin.events")
+
+    def check_job(self, plugin: str, job: str) -> None:
+        """Whether a plugin has a job.
+
+        Raises:
+            LookupError: it declares none of that name.
+        """
+        loaded = self.plugin(plugin)
+        if loaded is None or loaded.plugin is None or job not in loaded.plugin.jobs:
+            raise LookupError(f"the plugin {plugin} declares no job {job}: add it to Plugin.jobs")
 
     def leave_out(self, loaded: LoadedPlugin, reason: str) -> None:
         """Serve nothing of a plugin from now on, and say why."""
@@ -316,10 +326,14 @@ def load_plugins(config: Config, catalogue: Catalogue) -> Registry:
         try:
             found.plugin = load()
             found.name = found.plugin.name
-            _check_plugin(found, registry)
+            check_plugin(found.plugin, found.builtin)
+            check_migrations(_written_migrations(found))
+            _check_taken(found, registry)
             found.options = {s.name: s.read(config.environment) for s in found.plugin.settings}
             for resource in found.plugin.resources:
                 found.resources.append(_bind(resource, found, shared, catalogue))
+            for statement in python_statements(Path(found.origin), catalogue):
+                check_statement(statement, catalogue, found.schema)
         except (Exception, SystemExit) as error:
             # Whatever a plugin's module raises: the host runs on without it, and sees why.
             reason = _reason(error)
@@ -392,8 +406,12 @@ def _own_migrations(loaded: LoadedPlugin) -> list[Migration]:
         return []
     schema = loaded.plugin.schema
     own = f"create schema if not exists {schema};\nset local search_path = {schema}, public;\n"
+    return [replace(migration, text=own + migration.text) for migration in _written_migrations(loaded)]
+
+
+def _written_migrations(loaded: LoadedPlugin) -> list[Migration]:
     return [
-        replace(migration, text=own + migration.text)
+        replace(migration, text=plain_sql(migration.text))
         for migration in read_migrations(loaded.name, Path(loaded.origin) / "migrations")
     ]
 
@@ -418,8 +436,6 @@ def migrate_all(config: Config, database: Database) -> list[Migration]:
         if not own:
             continue
         try:
-            for migration in own:
-                _check_migration(migration)
             applied += migrate(database, [*builtin_migrations(), *own])
         except UNAVAILABLE:
             raise
@@ -430,86 +446,26 @@ def migrate_all(config: Config, database: Database) -> list[Migration]:
     return applied
 
 
-def _check_migration(migration: Migration) -> None:
-    if match := _FOREIGN_DDL.search(migration.text):
-        raise PluginError(
-            f"{migration.owner}: migration {migration.name} touches {match[1]}: FusionPBX's tables are not altered"
-        )
+def _check_taken(found: LoadedPlugin, registry: Registry) -> None:
+    assert found.plugin is not None
+    named = _named(found.plugin)
+    if twice := next((name for name in named if named.count(name) > 1), None):
+        raise PluginError(f"the {' '.join(twice)} is taken by {found.origin}")
+    for name in named:
+        if name in registry.named:
+            raise PluginError(f"the {' '.join(name)} is taken by {registry.named[name]}")
 
 
-def _check_plugin(found: LoadedPlugin, registry: Registry) -> None:
-    plugin = found.plugin
-    assert plugin is not None
-    if not _NAME.fullmatch(plugin.name):
-        raise PluginError(f"the name {plugin.name!r} is not lower-case letters, digits and -")
-    if not supports(plugin.api, PLUGIN_API):
-        raise PluginError(f"needs plugin API {plugin.api}, this is {PLUGIN_API}")
-    for resource in plugin.resources:
-        if not _NAME.fullmatch(resource.name):
-            raise PluginError(f"the resource name {resource.name!r} is not lower-case letters, digits and -")
-        _check_operations(resource)
-    resources = [resource.name for resource in plugin.resources]
-    if twice := next((name for name in resources if resources.count(name) > 1), None):
-        raise PluginError(f"the resource {twice} is taken by {found.origin}")
-    for migration in _own_migrations(found):
-        _check_migration(migration)
-    for name in sorted(_named(plugin) & registry.named.keys()):
-        raise PluginError(f"the {' '.join(name)} is taken by {registry.named[name]}")
-    for setting in plugin.settings:
-        if not found.builtin and not setting.name.startswith(f"PBXAPI_{plugin.name.replace('-', '_').upper()}_"):
-            raise PluginError(f"the setting {setting.name} does not begin with PBXAPI_ and the plugin's name")
-    for scope in plugin.scopes:
-        if not _SCOPE.fullmatch(scope):
-            raise PluginError(f"the scope {scope!r} is not of the form tickets:close")
-
-
-def _named(plugin: Plugin) -> set[tuple[str, str]]:
+def _named(plugin: Plugin) -> list[tuple[str, str]]:
     """What a plugin names, with its kind: no two may name the same."""
-    return {
-        *(("name", name) for name in [plugin.name]),
+    return [
+        ("name", plugin.name),
         *(("resource", resource.name) for resource in plugin.resources),
         *(("command", name) for name in plugin.commands),
         *(("setting", setting.name) for setting in plugin.settings),
         *(("event", event.name) for event in plugin.events),
-    }
-
-
-def _check_operations(resource: Resource) -> None:
-    taken: dict[tuple[str, ...], str] = {}
-    for operation in resource.all_operations():
-        if not _PATH.fullmatch(operation.path) or not _PATH.fullmatch(operation.php or operation.name):
-            raise PluginError(f"{resource.name}: the operation {operation.name!r} has a path that no URL can have")
-        ways = [("clean", method, operation.on, operation.path) for method in operation.methods]
-        for schema in (operation.body, operation.query, operation.answer):
-            if schema is not None:
-                schema(partial=operation.partial)
-        for way in (*ways, ("php", operation.methods[0], operation.php_name)):
-            if way in taken:
-                raise PluginError(
-                    f"{resource.name}: the operations {taken[way]} and {operation.name} have the same {way[0]} URL"
-                )
-            taken[way] = operation.name
-
-
-def supports(wanted: str, version: str) -> bool:
-    """Whether a version lies in a range such as ``>=1,<2``."""
-    have = _version(version)
-    for part in wanted.split(","):
-        match = re.fullmatch(r"\s*(>=|<=|==|>|<)\s*(\d+(?:\.\d+)*)\s*", part)
-        if match is None:
-            raise PluginError(f"the api range {wanted!r} is not of the form >=1,<2")
-        sign, bound = match[1], _version(match[2])
-        fits = {
-            ">=": have >= bound, "<=": have <= bound, "==": have == bound, ">": have > bound, "<": have < bound,
-        }  # fmt: skip
-        if not fits[sign]:
-            return False
-    return True
-
-
-def _version(text: str) -> tuple[int, ...]:
-    numbers = [int(part) for part in text.split(".")]
-    return tuple(numbers + [0] * (3 - len(numbers)))
+        *(("event", resource.event(action)) for resource in plugin.resources for action in resource.changes),
+    ]
 
 
 def _bind(
@@ -524,6 +480,8 @@ def _bind(
         statements.update({f"{name}/{key}": statement for key, statement in used.items()})
     owned = resource.id != "domain_uuid" and "domain_uuid" in catalogue.get(resource.table, {})
     loaded = LoadedResource(resource, found.name, found.origin, statements, shared, found.options, owned)
+    if owned:
+        check_owner(resource)
     replaced = {operation.name for operation in resource.operations}
     for operation in resource.standard:
         if operation not in replaced:
@@ -531,23 +489,5 @@ def _bind(
     for rows in loaded.lists.values():
         loaded.statement(rows.declaration.statement)
     for statement in statements.values():
-        check_statement(statement, catalogue)
+        check_statement(statement, catalogue, found.schema)
     return loaded
-
-
-def check_statement(statement: Statement, catalogue: Catalogue) -> None:
-    """What a host relies on: a statement on a tenant's table names the domain, and columns are listed.
-
-    One over several domains names ``%(domains)s`` instead: those of the key, NULL for any.
-
-    Raises:
-        PluginError: it does not.
-    """
-    tables = tenant_tables(statement, catalogue)
-    if tables and statement.parameters.isdisjoint({"domain_uuid", "domains"}):
-        raise PluginError(
-            f"{statement.source}: {', '.join(sorted(tables))} belongs to domains; "
-            "the statement must name %(domain_uuid)s"
-        )
-    if _STAR.search(statement.text):
-        raise PluginError(f"{statement.source}: list the columns instead of select *")

@@ -225,6 +225,14 @@ class Resource:
         """The label as the first part of an event's type: ``extension``, ``inbound-route``."""
         return "-".join(self.label.lower().split())
 
+    @property
+    def changes(self) -> list[str]:
+        """Which of create, update and delete can befall a record."""
+        offered = {operation.name for operation in self.all_operations() if operation.writes}
+        # An operation of its own, such as the rotation of a key, notes an update.
+        further = bool(offered - PAST.keys())
+        return [action for action in PAST if action in offered or (action == "update" and further)]
+
     def event(self, action: str) -> str:
         """The type of the event that tells of a change: ``extension.created``."""
         return f"{self.noun}.{PAST[action]}"

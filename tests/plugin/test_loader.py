@@ -12,7 +12,8 @@ import pytest
 from pbxapi.app import create_app
 from pbxapi.config import Config
 from pbxapi.plugin import loader
-from pbxapi.plugin.loader import LoadedPlugin, PluginError, Registry, load_plugins, supports
+from pbxapi.plugin.loader import LoadedPlugin, Registry, load_plugins
+from pbxapi.plugin.rules import PluginError, supports
 
 CATALOGUE = {"v_notes": {"note_uuid": "uuid", "domain_uuid": "uuid", "text": "text"}}
 

@@ -97,7 +97,9 @@ def expire(run: JobRun) -> None:
     """Every hour: what is open for too long is given up, in all domains."""
     given_up = run.session.run(
         "update plugin_callbacks.callback set state = 'given up'"
-        " where state in ('open', 'late') and insert_date < now() - make_interval(days => %(days)s)",
+        " where (%(domains)s::uuid[] is null or domain_uuid = any(%(domains)s))"
+        " and state in ('open', 'late') and insert_date < now() - make_interval(days => %(days)s)",
+        domains=None,
         days=run.options["PBXAPI_CALLBACKS_EXPIRE_DAYS"],
     )
     run.log.info("%d callbacks are given up", given_up)
@@ -114,7 +116,9 @@ def count(run: CommandRun) -> int:
         rows = session.rows(
             "select d.domain_name, count(*) as callbacks"
             "  from plugin_callbacks.callback as c join v_domains as d using (domain_uuid)"
-            " where not %(open)s or c.state in ('open', 'late') group by 1 order by 1",
+            " where (%(domains)s::uuid[] is null or c.domain_uuid = any(%(domains)s))"
+            " and (not %(open)s or c.state in ('open', 'late')) group by 1 order by 1",
+            domains=None,
             open=run.arguments.open,
         )
     for row in rows:
@@ -124,7 +128,11 @@ def count(run: CommandRun) -> int:
 
 def on_time(run: CheckRun) -> str:
     """Whether somebody sees to the callbacks."""
-    late = run.session.value("select count(*) from plugin_callbacks.callback where state = 'late'")
+    late = run.session.value(
+        "select count(*) from plugin_callbacks.callback"
+        " where state = 'late' and (%(domains)s::uuid[] is null or domain_uuid = any(%(domains)s))",
+        domains=None,
+    )
     if late > 100:
         raise RuntimeError(f"{late} callbacks are late")
     return f"{late} late"
