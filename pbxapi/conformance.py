@@ -679,6 +679,22 @@ def test_what_must_be_unique_is_taken_once(suite: Suite, name: str) -> None:
     assert elsewhere.status == 201 or everywhere, "another domain's records are nothing to this one"
 
 
+def test_an_etag_stands_for_a_record_until_it_changes(suite: Suite, name: str) -> None:
+    if not suite.offers(name, "get"):
+        pytest.skip(f"{name} has no get")
+    uuid = suite.full(name)
+    first, again = suite.client.call(name, "get", uuid), suite.client.call(name, "get", uuid)
+    assert first.headers["ETag"] == again.headers["ETag"], "what get.sql answers changes by itself"
+    known = {"If-None-Match": first.headers["ETag"]}
+    assert suite.client.call(name, "get", uuid, headers=known).status == 304
+    if suite.offers(name, "update", "delete"):
+        for operation in ("update", "delete"):
+            reply = suite.client.call(name, operation, uuid, {}, headers={"If-Match": '"other"'})
+            assert (reply.status, reply.error["code"]) == (412, "PRECONDITION_FAILED")
+        match = {"If-Match": first.headers["ETag"]}
+        assert suite.client.call(name, "update", uuid, {}, headers=match).status == 200
+
+
 _NEVER_TEXT: tuple[Any, ...] = ({"a": 1}, ["x"], True, "a\0b", "a\x1bb", "x" * 100_000)
 
 

@@ -10,6 +10,7 @@ from redis.exceptions import RedisError
 from rq import Queue
 
 from pbxapi.changes.queues import connect, drain_queue, jobs_queue
+from pbxapi.data.answers import prune_answers
 from pbxapi.data.change import CHANNEL, prune_changes
 from pbxapi.data.database import Database, DatabaseError, Session
 from pbxapi.data.events import number_events, prune_events
@@ -68,6 +69,7 @@ class Relay(threading.Thread):
                     if time.monotonic() >= prune_at:
                         prune_changes(session, self._keep_days)
                         prune_events(session, self._keep_days)
+                        prune_answers(session)
                         prune_at = time.monotonic() + _PRUNE_EVERY
                 self._number()
                 # Whatever came while we were handing over is one wake-up; a burst is a few.

@@ -37,6 +37,27 @@ _PREFER = {
     "description": "`wait=5`: answer when the switch has taken the change, or after 5 seconds.",
     "schema": {"type": "string"},
 }
+_IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "A name for this request, such as a random uuid: sent again within a day it gets its answer.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+}
+_IF_MATCH = {
+    "name": "If-Match",
+    "in": "header",
+    "required": False,
+    "description": "The ETag of the record as it was read: 412 where it has changed since.",
+    "schema": {"type": "string"},
+}
+_IF_NONE_MATCH = {
+    "name": "If-None-Match",
+    "in": "header",
+    "required": False,
+    "description": "The ETag of an answer that is known: 304 where it is still the same.",
+    "schema": {"type": "string"},
+}
 _QUERY_WORDS = {
     "page": "The page, from 1.",
     "per_page": "Records per page, at most 100.",
@@ -162,6 +183,12 @@ class Documents:
             parameters.append({"name": "uuid", "in": "query", "required": True, "schema": _UUID})
         if operation.writes:
             parameters.append(_PREFER)
+        if operation.methods[0] == "POST":
+            parameters.append(_IDEMPOTENCY_KEY)
+        if operation.on == "item" and "get" in resource.statements:
+            parameters.append(_IF_MATCH)
+            if operation.name == "get":
+                parameters.append(_IF_NONE_MATCH)
         parameters += self._query(resource, operation)
         document: dict[str, Any] = {
             "tags": [resource.declaration.name],
@@ -173,6 +200,8 @@ class Documents:
                 "default": {"description": "A fault", "content": _json({"$ref": "#/components/schemas/Error"})},
             },
         }
+        if operation.name == "get" and operation.on == "item":
+            document["responses"]["304"] = {"description": "Nothing has changed since the ETag of If-None-Match"}
         if operation.body:
             schema = self._component(resource, operation.body(partial=operation.partial), operation.partial)
             document["requestBody"] = {"required": True, "content": _json(schema)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -58,13 +57,6 @@ def render_error(error: ApiError, **more: Any) -> Response:
         fault["errors"] = error.errors
     body = {"success": False, "error": {**fault, **more}}
     return Response(dumps(body), error.status, dict(error.headers), content_type="application/json")
-
-
-def many(errors: Sequence[tuple[str, str]]) -> ApiError:
-    """400 for an input with one or more faults: the first one leads."""
-    field, message = errors[0]
-    listed: list[Mapping[str, str]] = [{"field": f, "message": m} for f, m in errors]
-    return ApiError(400, "VALIDATION_ERROR", message, field or None, listed)
 
 
 def use_orjson(app: Flask) -> None:

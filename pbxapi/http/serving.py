@@ -17,14 +17,15 @@ from marshmallow import Schema
 from pbxapi.config import Config
 from pbxapi.data.change import count_waiting, read_state
 from pbxapi.data.database import Database
-from pbxapi.errors import ApiError, forbidden, invalid
+from pbxapi.errors import ApiError
 from pbxapi.http.callers import Callers
-from pbxapi.http.envelope import many, render
+from pbxapi.http.envelope import render
+from pbxapi.http.repeats import Repeat, idempotency_key
+from pbxapi.http.tags import Tags, check_match, tell_tag
 from pbxapi.plugin import Call, Caller, Operation
 from pbxapi.plugin.call import Ask
-from pbxapi.plugin.crud import load_record
-from pbxapi.plugin.fields import InputError, load
 from pbxapi.plugin.loader import LoadedResource, Registry
+from pbxapi.plugin.perform import check_input, check_scope, perform, record_uuid
 
 BODY_MOST = 1024 * 1024
 WAIT_MOST = 30.0
@@ -81,6 +82,7 @@ class Services:
     def __post_init__(self) -> None:
         self.callers = Callers(self.database)
         self.backlog = Backlog(self.database, self.config.changes_waiting_max)
+        self.tags = Tags()
         # A wait holds a thread: some must stay free for requests.
         self.waits = threading.BoundedSemaphore(max(self.config.threads - 1, 1))
 
@@ -99,7 +101,6 @@ class Served:
         self.lenient = lenient
         self.methods = operation.methods[:1] if lenient else operation.methods
         self.scope = resource.declaration.scope(operation)
-        self._body = operation.body() if operation.body else None
         self._query: Schema | None
         if operation.name in resource.lists:
             self._query = resource.lists[operation.name].query_schema
@@ -112,64 +113,60 @@ class Served:
         Raises:
             ApiError: whatever is wrong with it.
         """
-        operation = self.operation
-        if not caller.may(self.scope):
-            raise forbidden(f"The key lacks the scope {self.scope}")
-        record_uuid = self._uuid(uuid) if operation.on == "item" else None
+        operation, services = self.operation, self._services
+        check_scope(caller, self.resource, operation)
+        named = record_uuid(operation, uuid)
         query = self._load_query(request)
-        raw = read_body(request) if operation.body else b""
-        database = self._services.database
+        key = idempotency_key(request)
+        raw = read_body(request) if operation.body or key else b""
+        repeat = Repeat(request, caller, key, raw) if key else None
         if operation.writes:
-            self._services.backlog.check()
-        with database.writing() if operation.writes else database.reading() as session:
-            call = Call(
-                resource=self.resource,
-                operation=operation,
-                caller=caller,
-                session=session,
-                config=self._services.config,
-                live=self._services.ask,
-                registry=self._services.registry,
-                uuid=record_uuid,
-                query=query,
-                lenient=self.lenient,
-            )
-            if record_uuid is not None and "get" in self.resource.statements:
-                call.record = load_record(call)
-            if self._body is not None:
-                call.data = self._load_body(raw)
-            answer = operation.handler(call)
-        response = render(answer)
-        if call.change_id is not None:
-            self._tell_change(request, response, call.change_id)
+            services.backlog.check()
+        with services.database.writing() if operation.writes or repeat else services.database.reading() as session:
+            if repeat and (answered := repeat.answered(session)):
+                response, change_id = answered
+            else:
+                call = Call(
+                    resource=self.resource,
+                    operation=operation,
+                    caller=caller,
+                    session=session,
+                    config=services.config,
+                    live=services.ask,
+                    registry=services.registry,
+                    uuid=named,
+                    query=query,
+                    lenient=self.lenient,
+                )
+                response = self._perform(request, call, raw)
+                change_id = call.change_id
+                if repeat:
+                    repeat.keep(session, response, change_id)
+        if change_id is not None:
+            self._tell_change(request, response, change_id)
         return response
 
-    def _uuid(self, text: str | None) -> UUID:
-        if not text:
-            raise ApiError(400, "MISSING_UUID", "UUID is required", "uuid")
-        try:
-            if len(text) == 36:
-                return UUID(text)
-        except ValueError:
-            pass
-        raise invalid("uuid must be a uuid", "uuid")
+    def _perform(self, request: Request, call: Call, raw: bytes) -> Response:
+        record_tag = ""
+
+        def check(call: Call) -> None:
+            nonlocal record_tag
+            record_tag = self._services.tags.of_record(call.session, call.record)
+            check_match(request, record_tag)
+
+        # What nobody reads or compares need not be made.
+        wanted = self.operation.name == "get" or "If-Match" in request.headers
+        response = render(perform(call, lambda: parse_object(raw), check if wanted else None))
+        if record_tag and self.operation.name == "get":
+            tag = f"{record_tag}-{self._services.tags.of_answer(response.get_data())}"
+            return tell_tag(request, response, tag)
+        return response
 
     def _load_query(self, request: Request) -> Mapping[str, Any]:
         if self._query is None:
             return {}
         given = {name: value for name, value in request.args.items() if name != "uuid" or not self.lenient}
-        try:
-            return load(self._query, given, partial=False, ignore_unknown=self.lenient)
-        except InputError as error:
-            raise many(error.errors) from None
-
-    def _load_body(self, raw: bytes) -> dict[str, Any]:
-        assert self._body is not None
-        data = parse_object(raw)
-        try:
-            return load(self._body, data, partial=self.operation.partial, ignore_unknown=self.lenient)
-        except InputError as error:
-            raise many(error.errors) from None
+        return check_input(self._query, given, partial=False, lenient=self.lenient)
 
     def _tell_change(self, request: Request, response: Response, change_id: UUID) -> None:
         response.headers["X-Change-Id"] = str(change_id)

@@ -108,6 +108,11 @@ class LoadedResource:
         return tuple(dict.fromkeys((self.declaration.id, *row)))
 
     @cached_property
+    def bodies(self) -> Mapping[str, Schema]:
+        """What its operations take as a body, by the operation's name."""
+        return {o.name: o.body() for o in self.declaration.all_operations() if o.body is not None}
+
+    @cached_property
     def lists(self) -> Mapping[str, LoadedRows]:
         """What its operations list in pages, by the operation's name; its own is ``list``."""
         found = {o.name: o.rows for o in self.declaration.all_operations() if o.rows is not None}
