@@ -45,6 +45,7 @@ from pbxapi.xml.directory import call_groups, domain_file, extension_file, exten
 from .schemas import Extension
 
 _ORDER = natural("coalesce(extension, '')")
+_BOX = Voicemail()
 _BOX_FIELDS = ("voicemail_enabled", "voicemail_password", "voicemail_mail_to")
 _FORWARDS = ("forward_all", "forward_busy", "forward_no_answer", "forward_user_not_registered")
 _ACL = frozenset({"cidr", "extension", "enabled"})
@@ -133,7 +134,7 @@ def _store_box(call: Call, record: Mapping[str, Any], old: Mapping[str, Any] | N
         if changed and {**box, **changed} != box:
             call.do("voicemails/update", **{**box, **changed})
     elif _wants_box(call):
-        new = {**Voicemail().load({"voicemail_id": box_number(record)}), **new_box_defaults(call), **changed}
+        new = {**_BOX.load({"voicemail_id": box_number(record)}), **new_box_defaults(call), **changed}
         new["voicemail_password"] = new["voicemail_password"] or new_pin()
         call.do("voicemails/create", voicemail_uuid=uuid4(), **new)
     elif any(changed.get(name) for name in ("voicemail_password", "voicemail_mail_to")):
