@@ -7,12 +7,15 @@ from flask import Flask, Request, Response, jsonify, request
 from pbxapi.changes.health import health, timed
 from pbxapi.config import Config
 from pbxapi.data.keys import SYSTEM, within
+from pbxapi.errors import forbidden
+from pbxapi.http.figures import Figures
 from pbxapi.http.serving import Services
+from pbxapi.metrics import CONTENT_TYPE, Metrics
 from pbxapi.plugin.checks import plugins_health
 
 
 def add_probes(app: Flask, services: Services) -> None:
-    """Serve ``/healthz`` and ``/readyz``."""
+    """Serve ``/healthz``, ``/readyz`` and ``/metrics``, and count all requests. To be called after all routes."""
 
     def healthz() -> Response:
         """This process answers. It asks nothing else, so that no fault elsewhere has it started again."""
@@ -27,8 +30,18 @@ def add_probes(app: Flask, services: Services) -> None:
         shown = parts if may_watch(request, services) else {}
         return jsonify({"state": state, **shown}), 200 if serves else 503
 
+    def figures() -> Response:
+        """What is counted, for those who may watch."""
+        if not may_watch(request, services):
+            raise forbidden("Figures are for this host, for PBXAPI_METRICS_ALLOW, and for the system's key")
+        return Response(metrics.text(), content_type=CONTENT_TYPE)
+
     app.add_url_rule("/healthz", view_func=healthz)
     app.add_url_rule("/readyz", view_func=readyz)
+    app.add_url_rule("/metrics", view_func=figures)
+    # Workers that end and those that take their place overlap while gunicorn reloads.
+    services.figures = Figures(app, services.database, 2 * services.config.workers + 4)
+    metrics = Metrics(services.figures, services.database, services.registry)
 
 
 def may_watch(request: Request, services: Services) -> bool:

@@ -12,6 +12,7 @@ from flask import Flask
 
 from pbxapi.app import create_app
 from pbxapi.config import load_config
+from pbxapi.data.database import Database
 from pbxapi.data.keys import create_key
 from pbxapi.errors import ConfigError
 from pbxapi.probes import add_probes
@@ -50,11 +51,13 @@ def readyz(app: Flask, address: str, **headers: str) -> tuple[int, dict[str, Any
 
 
 def test_a_process_that_answers_is_healthy_whatever_else_is_away(pbx: Pbx) -> None:
-    config = replace(pbx.config, database_url="postgresql://127.0.0.1:1/none")
+    nowhere = "postgresql://127.0.0.1:1/none"
+    config, database = replace(pbx.config, database_url=nowhere), Database(nowhere)
     services = pbx.app.extensions["pbxapi"]
     away = Flask("away")
-    add_probes(away, replace(services, config=config, database=None))
+    add_probes(away, replace(services, config=config, database=database))
     reply = away.test_client().get("/healthz")
+    database.close()
     assert (reply.status_code, reply.get_json()) == (200, {"state": "ok"})
 
 

@@ -108,7 +108,7 @@ class Applying:
         tasks: (plugin, task) -> function, for effects that plugins run themselves.
         reload_owed: whether an earlier reload is still owed.
         note_reload: stores whether a reload is owed, before the first file changes and after the reload: a
-            worker that dies in between leaves it owed.
+            worker that dies in between leaves it owed. Its second argument says whether one has been done.
 
     Attributes:
         failed: the changes that could not be applied, with the reasons.
@@ -120,7 +120,7 @@ class Applying:
         plan: Plan,
         tasks: Mapping[tuple[str, str], Task],
         reload_owed: bool,
-        note_reload: Callable[[bool], None],
+        note_reload: Callable[[bool, bool], None],
     ) -> None:
         self._node = node
         self._plan = plan
@@ -220,7 +220,7 @@ class Applying:
         for scan in filter(self._still_wanted, self._plan.of(Rescan)):
             if self._try(scan, partial(_rescan, self._node, scan.profile)) and self._reload_owed:
                 # A rescan reads all XML before it looks for gateways.
-                self._owe_reload(False)
+                self._owe_reload(False, done=True)
 
     def _reload(self) -> None:
         if not self._reload_owed:
@@ -234,11 +234,11 @@ class Applying:
                 if effect.folder in XML_FOLDERS:
                     self._fail(self._plan.wanted[effect], str(error))
             return
-        self._owe_reload(False)
+        self._owe_reload(False, done=True)
 
-    def _owe_reload(self, owed: bool) -> None:
+    def _owe_reload(self, owed: bool, *, done: bool = False) -> None:
         self._reload_owed = owed
-        self._note_reload(owed)
+        self._note_reload(owed, done)
 
     def _run_task(self, effect: RunTask) -> None:
         try:

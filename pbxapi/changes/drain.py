@@ -58,6 +58,7 @@ select c.change_id, c.resource, c.action, c.record_uuid, c.domain_uuid, c.domain
 """
 
 _MARK = """
+with marked as (
 update pbxapi.change_node as n
    set state = case when done.error is null then 'applied'
                     when n.attempts + 1 >= %(most)s then 'failed'
@@ -72,6 +73,12 @@ update pbxapi.change_node as n
                         else clock_timestamp() + make_interval(secs => %(settle)s) end
   from jsonb_to_recordset(%(done)s::jsonb) as done(change_id uuid, error text, keys text[], note text)
  where n.change_id = done.change_id and n.node = %(node)s
+returning n.state
+)
+update pbxapi.node
+   set applied = applied + (select count(*) from marked where state = 'applied'),
+       failures = failures + (select count(*) from marked where state <> 'applied')
+ where name = %(node)s
 """
 
 # Two nodes that end a change at the same moment must not each take the other for the one that is still at work.
@@ -104,7 +111,9 @@ update pbxapi.change_node set error = %(error)s
 
 _NODE = "select hostname, reload_wanted, attempts from pbxapi.node where name = %(node)s"
 
-_OWE = "update pbxapi.node set reload_wanted = %(owed)s where name = %(node)s"
+_OWE = """
+update pbxapi.node set reload_wanted = %(owed)s, reloads = reloads + %(done)s::int where name = %(node)s
+"""
 
 _AWAY = """
 update pbxapi.node
@@ -246,8 +255,8 @@ class NodeDrain:
     def _applying(self, session: Session, node: Node, plan: Plan) -> Applying:
         known = session.row(_NODE, node=self._name)
 
-        def note_reload(owed: bool) -> None:
-            session.run(_OWE, node=self._name, owed=owed)
+        def note_reload(owed: bool, done: bool) -> None:
+            session.run(_OWE, node=self._name, owed=owed, done=done)
 
         return Applying(node, plan, self._tasks, bool(known and known["reload_wanted"]), note_reload)
 

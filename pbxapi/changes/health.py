@@ -44,7 +44,7 @@ _NODES = """
 select name, coalesce(hostname, '') as hostname, coalesce(switchname, '') as switchname,
        coalesce(seen_at > clock_timestamp() - make_interval(secs => %(away)s), false) as up,
        round(extract(epoch from clock_timestamp() - seen_at))::int as seen_seconds_ago,
-       reload_wanted, coalesce(error, '') as error
+       reload_wanted, coalesce(error, '') as error, coalesce(socket_error, '') as socket_error
   from pbxapi.node
  order by name
 """
@@ -62,9 +62,12 @@ def changes_health(session: Session) -> Part:
 
 
 def nodes_health(session: Session) -> Part:
-    """Which nodes' workers are up, what their switches call themselves; ``error`` says why one cannot go on."""
+    """Which nodes' workers are up, and what their switches call themselves.
+
+    ``error`` says why a worker cannot go on, ``socket_error`` why the event socket does not answer it.
+    """
     nodes = {row.pop("name"): row for row in session.rows(_NODES, away=AWAY_AFTER)}
-    bad = not nodes or any(not row["up"] or row["error"] for row in nodes.values())
+    bad = not nodes or any(not row["up"] or row["error"] or row["socket_error"] for row in nodes.values())
     return {"state": "degraded" if bad else "ok", "nodes": nodes}
 
 

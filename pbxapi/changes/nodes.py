@@ -39,7 +39,8 @@ _SEEN = """
 update pbxapi.node
    set seen_at = clock_timestamp(),
        hostname = coalesce(%(hostname)s::text, hostname),
-       switchname = coalesce(%(switchname)s::text, switchname)
+       switchname = coalesce(%(switchname)s::text, switchname),
+       socket_error = %(socket_error)s
  where name = %(name)s
 """
 
@@ -111,15 +112,16 @@ class Heartbeat(threading.Thread):
 
     def beat(self) -> None:
         """One sign of life."""
-        names: dict[str, str | None] = {"hostname": None, "switchname": None}
+        seen: dict[str, str | None] = {"hostname": None, "switchname": None, "socket_error": None}
         try:
-            names["hostname"] = host_name(self._event_socket)
-            names["switchname"] = switch_name(self._event_socket)
+            seen["hostname"] = host_name(self._event_socket)
+            seen["switchname"] = switch_name(self._event_socket)
         except SwitchError as error:
+            seen["socket_error"] = str(error).replace("\0", "")[:500] or type(error).__name__
             log.info("node %s: the switch does not say its name: %s", self._name, error)
         try:
             with self._database.reading() as session:
-                known = session.run(_SEEN, name=self._name, **names)
+                known = session.run(_SEEN, name=self._name, **seen)
             if not known:
                 # Somebody forgot it, but here it is.
                 with self._database.writing() as session:

@@ -20,6 +20,7 @@ from pbxapi.data.database import Database
 from pbxapi.errors import ApiError
 from pbxapi.http.callers import Callers
 from pbxapi.http.envelope import render
+from pbxapi.http.figures import Figures
 from pbxapi.http.repeats import Repeat, idempotency_key
 from pbxapi.http.tags import Tags, check_match, tell_tag
 from pbxapi.plugin import Call, Caller, Operation
@@ -71,6 +72,7 @@ class Services:
         ask: puts questions to the switch nodes.
         rate_pool: connections to Redis for `pbxapi.http.rates`.
         registry: the plugins.
+        figures: what is counted; there once all routes are.
     """
 
     config: Config
@@ -81,6 +83,7 @@ class Services:
 
     def __post_init__(self) -> None:
         self.callers = Callers(self.database)
+        self.figures: Figures | None = None
         self.backlog = Backlog(self.database, self.config.changes_waiting_max)
         self.tags = Tags()
         # A wait holds a thread: some must stay free for requests.

@@ -8,7 +8,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from pbxapi.data.database import Database, Session
@@ -242,10 +242,30 @@ class Command:
 
 @dataclass(frozen=True)
 class CheckRun:
-    """What a health check works with."""
+    """What a health check or a figure works with."""
 
     session: Session
     options: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A figure of a plugin's own in ``/metrics``, named ``pbxapi_<plugin>_<name>``.
+
+    It is read whenever somebody looks: from few rows or by an index, and within the second that all figures of all
+    plugins have together. Label values must be few: states and kinds, never numbers, addresses or uuids.
+
+    Attributes:
+        help: one line.
+        read: the figure, or with `labels` one for each tuple of their values.
+        kind: a ``gauge`` goes up and down; a ``counter`` only grows, and its name ends in ``_total``.
+        labels: names of the labels.
+    """
+
+    help: str
+    read: Callable[[CheckRun], float | Mapping[tuple[str, ...], float]]
+    kind: Literal["gauge", "counter"] = "gauge"
+    labels: tuple[str, ...] = ()
 
 
 Check = Callable[[CheckRun], str]
@@ -272,6 +292,7 @@ class Plugin:
         events: events that it tells.
         commands: commands of ``pbxapi``, by name.
         checks: health checks, by name.
+        metrics: figures for ``/metrics``, by name.
     """
 
     name: str
@@ -286,6 +307,7 @@ class Plugin:
     events: tuple[EventType, ...] = ()
     commands: Mapping[str, Command] = field(default_factory=dict)
     checks: Mapping[str, Check] = field(default_factory=dict)
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
 
     @property
     def schema(self) -> str:

@@ -20,6 +20,7 @@ from pbxapi.plugin.resource import Resource
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _PATH = re.compile(r"(?:[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*)?")
+_METRIC = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _SCOPE = re.compile(r"[a-z][a-z0-9-]*:[a-z][a-z0-9-]*")
 
 _STAR = re.compile(r"(?:\bselect|\bdistinct|\breturning|,)\s*(?:\w+\.)?\*")
@@ -78,6 +79,11 @@ def check_plugin(plugin: Plugin, builtin: bool) -> None:
         begin = f"PBXAPI_{plugin.name.replace('-', '_').upper()}_"
         if not builtin and not setting.name.startswith(begin):
             raise PluginError(f"the setting {setting.name} does not begin with {begin}")
+    for figure, metric in plugin.metrics.items():
+        if not all(_METRIC.fullmatch(word) for word in (figure, *metric.labels)):
+            raise PluginError(f"the metric {figure!r} or a label of it is not lower-case letters, digits and _")
+        if figure.endswith("_total") is not (metric.kind == "counter"):
+            raise PluginError(f"the metric {figure!r} must end in _total where it is a counter, and only there")
     for scope in plugin.scopes:
         if not _SCOPE.fullmatch(scope):
             raise PluginError(f"the scope {scope!r} is not of the form tickets:close")

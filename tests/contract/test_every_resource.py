@@ -68,7 +68,7 @@ KINDS: Mapping[str, Kind] = {
     "voicemails": Kind(lambda n: {"voicemail_id": str(80_000 + n)}, uuid_of("voicemail", DOMAIN, "1001")),
 }
 
-OPEN = {"/healthz", "/readyz", "/api/v1/openapi.json"}
+OPEN = {"/healthz", "/readyz", "/metrics", "/api/v1/openapi.json"}
 """Routes that answer without a key: for whoever watches the host, and for whoever reads about the API."""
 
 

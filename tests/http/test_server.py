@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import signal
 import socket
 import stat
 import time
@@ -82,6 +84,35 @@ def test_all_that_serve_writes_is_in_the_format_that_was_set(
     (request,) = [line for line in told if line["logger"] == "pbxapi.request"]
     assert (request["route"], request["key"], request["status"]) == ("/api/v1/extensions", "system", 200)
     assert [line["level"] for line in told if line["logger"] == "gunicorn.error"] == ["WARNING"]
+
+
+def children(pid: int) -> list[int]:
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for task in tasks for child in task.read_text().split()]
+
+
+def requests_of(metrics: str) -> float:
+    found = re.search(r'^pbxapi_http_requests_total{.*"/api/v1/extensions",status="2xx"} (\S+)$', metrics, re.M)
+    return float(found[1]) if found else 0.0
+
+
+def test_the_figures_are_those_of_all_processes_of_now_and_before(
+    serve: Callable[..., Path], pbx: Pbx, tmp_path: Path
+) -> None:
+    listening = serve(PBXAPI_WORKERS="3", PBXAPI_THREADS="1")
+    (master,) = (pid for pid in children(os.getpid()) if b"\0serve\0" in Path(f"/proc/{pid}/cmdline").read_bytes())
+    seen = 0
+    for _ in range(3):
+        for _ in range(10):
+            connection = UnixConnection(listening)
+            assert connection.status(pbx.domain) == 200
+            connection.close()
+            seen += 1
+        os.kill(children(master)[0], signal.SIGKILL)
+        metrics = UnixConnection(listening)
+        metrics.request("GET", "/metrics")
+        assert requests_of(metrics.getresponse().read().decode()) == seen
+        metrics.close()
 
 
 def test_gunicorn_opens_no_control_socket_by_itself(serve: Callable[..., Path], tmp_path: Path) -> None:

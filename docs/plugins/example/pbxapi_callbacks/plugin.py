@@ -20,6 +20,7 @@ from pbxapi.plugin import (
     Job,
     JobRun,
     Link,
+    Metric,
     Operation,
     Plugin,
     Record,
@@ -103,6 +104,12 @@ def expire(run: JobRun) -> None:
         days=run.options["PBXAPI_CALLBACKS_EXPIRE_DAYS"],
     )
     run.log.info("%d callbacks are given up", given_up)
+
+
+def by_state(run: CheckRun) -> dict[tuple[str, ...], float]:
+    """The figure: how many there are in each state, in all domains."""
+    rows = run.session.rows("select state, count(*) as callbacks from plugin_callbacks.callback group by state")
+    return {(row["state"],): row["callbacks"] for row in rows}
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -199,4 +206,5 @@ plugin = Plugin(
     ),
     commands={"callbacks": Command(count, arguments, "How many callbacks there are, by domain.")},
     checks={"on_time": on_time},
+    metrics={"by_state": Metric("Callbacks in each state.", by_state, labels=("state",))},
 )

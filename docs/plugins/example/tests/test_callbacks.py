@@ -37,6 +37,12 @@ def test_a_callback_that_nobody_makes_is_late_and_then_given_up(pbx: Pbx, client
     assert client.get("callbacks", uuid)["state"] == "given up"
 
 
+def test_its_figure_is_part_of_the_metrics(client: Client) -> None:
+    client.create("callbacks", number="+4930123456")
+    metrics = client.app.test_client().get("/metrics").text
+    assert 'pbxapi_callbacks_by_state{state="open"} 1.0' in metrics
+
+
 def test_its_check_is_part_of_the_health(client: Client) -> None:
     health = client.app.test_client().get("/readyz").get_json()
     assert health["plugins"]["checks"] == {"callbacks.on_time": "0 late"}
