@@ -241,8 +241,13 @@ class Applying:
         self._note_reload(owed, done)
 
     def _run_task(self, effect: RunTask) -> None:
+        task = self._tasks.get((effect.plugin, effect.task))
+        if task is None:
+            missing = f"the plugin {effect.plugin} declares no task {effect.task}: add it to Plugin.tasks"
+            self._fail(self._plan.wanted[effect], missing)
+            return
         try:
-            self._tasks[effect.plugin, effect.task](**effect.as_dict())
+            task(**effect.as_dict())
         except Exception as error:
             # A plugin's own task may raise anything: its fault is its change's fault, not the batch's.
             log.exception("a task of plugin %s failed on node %s", effect.plugin, self._node.name)

@@ -12,6 +12,7 @@ from functools import cached_property, partial
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
+from traceback import extract_tb
 from types import ModuleType
 from typing import Any
 
@@ -341,7 +342,7 @@ def load_plugins(config: Config, catalogue: Catalogue) -> Registry:
                 check_statement(statement, catalogue, found.schema)
         except (Exception, SystemExit) as error:
             # Whatever a plugin's module raises: the host runs on without it, and sees why.
-            reason = _reason(error)
+            reason = _reason(error, found.origin)
             if found.builtin:
                 raise PluginError(f"plugin {found.name} ({found.origin}): {reason}") from error
             found.leave_out(reason)
@@ -351,12 +352,14 @@ def load_plugins(config: Config, catalogue: Catalogue) -> Registry:
     return registry
 
 
-def _reason(error: BaseException) -> str:
-    """What the operator is told: our own words as they are, a foreign fault with its kind."""
+def _reason(error: BaseException, origin: str) -> str:
+    """What the operator is told: our own words as they are, a foreign fault with its kind and its place."""
     text = " ".join(str(error).split())
     if isinstance(error, PluginError) and text:
         return text
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    own = [frame for frame in extract_tb(error.__traceback__) if Path(frame.filename).is_relative_to(origin)]
+    place = f" ({Path(own[-1].filename).relative_to(origin)}:{own[-1].lineno})" if own else ""
+    return (f"{type(error).__name__}: {text}" if text else type(error).__name__) + place
 
 
 def _find(config: Config) -> Iterator[tuple[LoadedPlugin, Callable[[], Plugin]]]:
@@ -447,7 +450,7 @@ def migrate_all(config: Config, database: Database) -> list[Migration]:
         except (DatabaseError, MigrationError, PluginError) as error:
             if loaded.builtin:
                 raise
-            loaded.leave_out(_reason(error))
+            loaded.leave_out(_reason(error, loaded.origin))
     return applied
 
 

@@ -407,7 +407,7 @@ def no_task(change: Change) -> Iterable[Effect]:
         (no_path, "not a path below a folder"),
         (no_key, "not a key of the cache"),
         (no_mailbox, "not the name of a"),
-        (no_task, "KeyError"),
+        (no_task, "the plugin nosuch declares no task nosuch: add it to Plugin.tasks"),
     ],
 )
 def test_a_poisoned_change_fails_alone_and_at_once(
