@@ -6,7 +6,7 @@ from argparse import ArgumentParser
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from pbxapi.plugin import (
     Answer,
@@ -86,12 +86,15 @@ def show(board: str, domain: str, open: str) -> None:
 
 
 def remind(run: JobRun) -> None:
-    """A callback that is still open is late."""
-    run.session.run(
+    """A callback that is still open is late, and whoever listens is told."""
+    late = run.session.run(
         "update plugin_callbacks.callback set state = 'late'"
         " where domain_uuid = %(domain_uuid)s and callback_uuid = %(callback_uuid)s and state = 'open'",
         **run.arguments,
     )
+    if late:
+        domain, callback = (UUID(run.arguments[name]) for name in ("domain_uuid", "callback_uuid"))
+        run.tell("callbacks.late", {"callback_uuid": callback}, domain_uuid=domain, record_uuid=callback)
 
 
 def expire(run: JobRun) -> None:

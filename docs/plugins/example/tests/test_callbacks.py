@@ -31,6 +31,8 @@ def test_a_callback_that_nobody_makes_is_late_and_then_given_up(pbx: Pbx, client
     pbx.run("update pbxapi.job set due_at = now()")
     assert run_jobs(pbx, "callbacks") == 1
     assert client.get("callbacks", uuid)["state"] == "late"
+    told = pbx.rows("select record_uuid::text, data from pbxapi.event where type = 'callbacks.late'")
+    assert told == [{"record_uuid": uuid, "data": {"callback_uuid": uuid}}]
     pbx.run("update plugin_callbacks.callback set insert_date = now() - interval '31 days'")
     pbx.run("update pbxapi.schedule set next_at = now()")
     assert run_jobs(pbx, "callbacks") == 1
