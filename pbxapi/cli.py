@@ -180,6 +180,39 @@ def migrate() -> None:
         click.echo("nothing to do")
 
 
+@commands.command()
+@click.option("--role", default="pbxapi", show_default=True, help="The role that the services use.")
+@click.option("--sql", is_flag=True, help="Print the statements that give everything, for a superuser's psql.")
+@click.option("--apply", is_flag=True, help="Give what is missing.")
+def rights(role: str, sql: bool, apply: bool) -> None:
+    """What the product's role lacks in the database. Exits 1 where something is missing.
+
+    Uses PBXAPI_ADMIN_DATABASE_URL, else the account of FusionPBX's configuration.
+    """
+    from pbxapi.config import admin_database_url
+    from pbxapi.plugin.loader import load_registry
+    from pbxapi.plugin.rights import grant, read_rights
+
+    config = replace(_config(), database_url=admin_database_url())
+    with _database(config) as database:
+        registry = load_registry(config, database, migrating=True)
+        with database.writing() as session:
+            found = read_rights(session, registry, role)
+            missing = [right for right in found if not right.given]
+            if apply:
+                grant(session, missing)
+    if sql:
+        for right in found:
+            click.echo(f"{right.statement};")
+        return
+    for right in missing:
+        click.echo(f"{'given' if apply else 'missing'}: {right.what}")
+    if not missing:
+        click.echo("nothing is missing")
+    elif not apply:
+        raise click.exceptions.Exit(1)
+
+
 @commands.group()
 def plugins() -> None:
     """What serves the resources."""

@@ -208,6 +208,9 @@ class Config:
     """Variables that no setting above names, for the settings that plugins declare."""
 
 
+_ADMIN = "PBXAPI_ADMIN_DATABASE_URL"
+
+
 def read_conf(path: Path) -> dict[str, str]:
     """FusionPBX's config.conf: one ``key = value`` a line, ``#`` or ``;`` starts a comment line.
 
@@ -256,7 +259,7 @@ def load_config(environ: Mapping[str, str] | None = None) -> Config:
     environ = {**_find_settings(environ), **environ}
     conf, conf_name = _find_conf(environ)
     values: dict[str, Any] = {}
-    known = {"PBXAPI_FUSIONPBX_CONF", "PBXAPI_SETTINGS"}
+    known = {"PBXAPI_FUSIONPBX_CONF", "PBXAPI_SETTINGS", _ADMIN}
     for setting in fields(Config):
         env = setting.metadata.get("env")
         if env is None:
@@ -277,6 +280,24 @@ def load_config(environ: Mapping[str, str] | None = None) -> Config:
         values["database_url"] = _database_url(conf, conf_name)
     values["environment"] = {k: v for k, v in environ.items() if k.startswith("PBXAPI_") and k not in known}
     return Config(**values)
+
+
+def admin_database_url(environ: Mapping[str, str] | None = None) -> str:
+    """Where the database is for whoever may grant rights in it: ``PBXAPI_ADMIN_DATABASE_URL``, else the account of
+    FusionPBX's own configuration, else that of the product. No service asks for it.
+
+    Raises:
+        ConfigError: as `load_config`.
+    """
+    environ = os.environ if environ is None else environ
+    environ = {**_find_settings(environ), **environ}
+    if given := environ.get(_ADMIN, ""):
+        try:
+            return str(_url("postgresql", "postgres")(given))
+        except ValueError as error:
+            raise ConfigError(_ADMIN, str(error)) from None
+    conf, conf_name = _find_conf(environ)
+    return _database_url(conf, conf_name) if conf.get("database.0.name") else load_config(environ).database_url
 
 
 def handed_on() -> dict[str, str]:

@@ -32,7 +32,7 @@ from pbxapi.data.database import Session
 from pbxapi.http import callers
 from pbxapi.plugin import Digits, Link, Operation, Text, TrueFalse, fields
 from pbxapi.plugin.loader import LoadedResource, LoadedRows, Registry, load_plugins, load_registry
-from pbxapi.sandbox.database import scratch_database
+from pbxapi.sandbox.database import scratch_database, url_of_role
 from pbxapi.sandbox.postgres import EmbeddedPostgres
 from pbxapi.sandbox.sample import DOMAIN_UUID, SECOND_DOMAIN_UUID
 from pbxapi.testing import Client, Family, Pbx, Reply, close_pbx, make_pbx, settings_of
@@ -235,7 +235,8 @@ def suite(
 ) -> Iterator[Suite]:
     """One telephone system for all tests of the module."""
     with scratch_database(postgres, template) as url:
-        pbx = make_pbx(url, tmp_path_factory.mktemp("every"), **pbx_settings)
+        root = tmp_path_factory.mktemp("every")
+        pbx = make_pbx(url, root, service_url=url_of_role(url), **pbx_settings)
         for client in (pbx.client, pbx.client.of(pbx.other_domain)):
             # Something for the list of changes.
             for _ in range(7):

@@ -195,6 +195,7 @@ class Pbx:
         drain: what the node's worker runs.
         domain, other_domain: names of two tenants.
         socket: an event socket to the switch.
+        superuser_url: its database for whoever may do everything; `config` names the services' own role.
     """
 
     app: Flask
@@ -206,6 +207,7 @@ class Pbx:
     domain: str
     other_domain: str
     socket: EventSocket
+    superuser_url: str
 
     @property
     def client(self) -> Client:
@@ -273,8 +275,13 @@ def run_services(pbx: Pbx, plugin: str) -> Iterator[None]:
 FOLDERS = ("extensions", "sip_profiles", "dialplan", "provision", "voicemail", "recordings", "cache")
 
 
-def make_pbx(database_url: str, root: Path, **settings: Any) -> Pbx:
-    """A telephone system over a database, with its folders below `root`; `settings` are those of `Config`."""
+def make_pbx(database_url: str, root: Path, *, service_url: str = "", **settings: Any) -> Pbx:
+    """A telephone system over a database, with its folders below `root`; `settings` are those of `Config`.
+
+    Args:
+        service_url: the same database for the role that the API and the drain use; theirs is the superuser's
+            when left out.
+    """
     from pbxapi.app import create_app
     from pbxapi.changes.drain import NodeDrain
     from pbxapi.changes.live import QUESTIONS
@@ -283,6 +290,7 @@ def make_pbx(database_url: str, root: Path, **settings: Any) -> Pbx:
     from pbxapi.data.database import Database
     from pbxapi.plugin.loader import ENTRY_POINTS, migrate_all
     from pbxapi.sandbox import sample
+    from pbxapi.sandbox.database import give_rights
     from pbxapi.sandbox.switch import SwitchSimulator
     from pbxapi.switch.event_socket import EventSocket
 
@@ -300,7 +308,7 @@ def make_pbx(database_url: str, root: Path, **settings: Any) -> Pbx:
     switch.start()
     config = Config(
         **{
-            "database_url": database_url,
+            "database_url": service_url or database_url,
             "esl_port": switch.port,
             "esl_password": switch.password,
             "node": NODE,
@@ -315,20 +323,25 @@ def make_pbx(database_url: str, root: Path, **settings: Any) -> Pbx:
             **settings,
         }
     )
-    database = Database(config.database_url, name="pbxapi-test")
+    database = Database(database_url, name="pbxapi-test")
     with database.writing() as session:
         register(session, NODE)
         session.run("update pbxapi.node set seen_at = now() + interval '1 day'")
     if config.plugins_path or entry_points(group=ENTRY_POINTS):
         migrate_all(config, database)
+        if service_url:
+            give_rights(database_url, config)
     socket = EventSocket(switch.host, switch.port, switch.password)
 
     def ask(question: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         return {NODE: QUESTIONS[question](socket, **arguments)}
 
     app = create_app(config, ask)
-    drain = NodeDrain(config, database, app.extensions["pbxapi"].registry, NODE, socket)
-    return Pbx(app, config, database, switch, folders, drain, sample.DOMAIN, sample.SECOND_DOMAIN, socket)
+    services = app.extensions["pbxapi"]
+    drain = NodeDrain(config, services.database, services.registry, NODE, socket)
+    return Pbx(
+        app, config, database, switch, folders, drain, sample.DOMAIN, sample.SECOND_DOMAIN, socket, database_url
+    )
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -378,16 +391,21 @@ def sample_dirs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture(scope="session")
 def template(postgres: EmbeddedPostgres, api_key: str, sample_dirs: dict[str, Path]) -> str:
-    """Name of the database with sample data that tests get copies of; nobody may stay connected to it."""
+    """Name of the database with sample data that tests get copies of; nobody may stay connected to it.
+
+    The role `pbxapi` has its rights there, and the tables belong to the superuser, as on a host.
+    """
+    from pbxapi.config import Config
     from pbxapi.data.database import Database
     from pbxapi.data.migrations import builtin_migrations, migrate
     from pbxapi.sandbox import sample
-    from pbxapi.sandbox.database import create_schema
+    from pbxapi.sandbox.database import create_schema, give_rights
 
     url = postgres.create_database("sample")
     create_schema(url)
     sample.fill(url, key=api_key, xml_dirs=sample_dirs)
     migrate(Database(url), builtin_migrations())
+    give_rights(url, Config(database_url=url))
     return "sample"
 
 
@@ -422,7 +440,9 @@ def redis_url(redis_server: EmbeddedRedis) -> str:
 @pytest.fixture
 def pbx(database_url: str, tmp_path: Path, pbx_settings: Mapping[str, Any]) -> Iterator[Pbx]:
     """A telephone system of the test's own."""
-    system = make_pbx(database_url, tmp_path / "pbx", **pbx_settings)
+    from pbxapi.sandbox.database import url_of_role
+
+    system = make_pbx(database_url, tmp_path / "pbx", service_url=url_of_role(database_url), **pbx_settings)
     yield system
     close_pbx(system)
 

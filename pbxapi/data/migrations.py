@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import psycopg
 
 from pbxapi.config import builtin_folder
 from pbxapi.data.database import Connection, Database
 
 _LOCK = 0x70627861_7069_0001  # "pbxapi": one migration at a time, whatever process runs it
+
+# A role that may not make schemas may not even say this of one that is there.
+_SCHEMA = re.compile(r"\bcreate\s+schema\s+if\s+not\s+exists\s+(\w+)\s*;", re.I)
 
 _TABLE = """
 create schema if not exists pbxapi;
@@ -96,7 +102,7 @@ def migrate(database: Database, migrations: Sequence[Migration]) -> list[Migrati
         connection.execute("set statement_timeout = 0")
         connection.execute("set lock_timeout = '30s'")
         connection.execute("select pg_advisory_lock(%s)", [_LOCK])
-        connection.execute(_TABLE)
+        _run(connection, _TABLE)
         done = _applied(connection)
         _check(migrations, done)
         for migration in migrations:
@@ -104,7 +110,7 @@ def migrate(database: Database, migrations: Sequence[Migration]) -> list[Migrati
                 continue
             with connection.transaction():
                 before = _foreign_shape(connection, migration)
-                connection.execute(migration.text)
+                _run(connection, migration.text)
                 if _foreign_shape(connection, migration) != before:
                     raise MigrationError(
                         f"migration {migration.owner}/{migration.name} changes what is not the plugin's own: "
@@ -116,6 +122,19 @@ def migrate(database: Database, migrations: Sequence[Migration]) -> list[Migrati
                 )
             applied.append(migration)
     return applied
+
+
+def _run(connection: Connection, text: str) -> None:
+    for schema in _SCHEMA.findall(text):
+        found = connection.execute("select to_regnamespace(%s) is not null as found", [schema]).fetchone()
+        if found and not found["found"]:
+            try:
+                connection.execute(f"create schema {schema}")
+            except psycopg.errors.InsufficientPrivilege:
+                raise MigrationError(
+                    f"this role may not make the schema {schema}: run pbxapi rights --apply as a superuser"
+                ) from None
+    connection.execute(_SCHEMA.sub("", text))
 
 
 def _foreign_shape(connection: Connection, migration: Migration) -> str | None:

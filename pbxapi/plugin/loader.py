@@ -424,6 +424,11 @@ def _written_migrations(loaded: LoadedPlugin) -> list[Migration]:
     ]
 
 
+def has_tables(loaded: LoadedPlugin) -> bool:
+    """Whether a plugin that serves brings tables of its own."""
+    return bool(_own_migrations(loaded))
+
+
 def all_migrations(registry: Registry) -> list[Migration]:
     """The product's own migrations and those of the plugins that serve."""
     return [*builtin_migrations(), *(m for loaded in registry.plugins for m in _own_migrations(loaded))]

@@ -8,14 +8,22 @@ import secrets
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
+from pbxapi.config import Config
+from pbxapi.data.database import Database
+from pbxapi.plugin.loader import load_registry
+from pbxapi.plugin.rights import ROLE, grant, missing_rights
 from pbxapi.sandbox.postgres import EmbeddedPostgres, program
 from pbxapi.sandbox.process import ServerError
+
+_PASSWORD = "least"
 
 
 def create_schema(url: str) -> None:
@@ -54,6 +62,31 @@ def load_dump(url: str, path_xz: Path) -> None:
         )
     if result.returncode != 0:
         raise ServerError(f"{path_xz.name} does not load:\n{result.stderr.decode(errors='replace').strip()}")
+
+
+def url_of_role(url: str) -> str:
+    """The same database for the role that `give_rights` has made."""
+    parts = urlsplit(url)
+    place = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{ROLE}:{_PASSWORD}@{place}"))
+
+
+def give_rights(url: str, config: Config) -> str:
+    """Let the product's own role do in a database what it needs, and nothing else; the URL for it.
+
+    Args:
+        url: the superuser's.
+        config: whose plugins.
+    """
+    database = Database(url)
+    try:
+        registry = load_registry(replace(config, database_url=url), database, migrating=True)
+        with database.writing() as session:
+            grant(session, missing_rights(session, registry))
+            session.run(f"alter role {ROLE} password '{_PASSWORD}'")
+    finally:
+        database.close()
+    return url_of_role(url)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from flask import Flask
 
 from pbxapi.changes.nodes import register
 from pbxapi.http import callers
+from pbxapi.sandbox.database import url_of_role
 from pbxapi.sandbox.postgres import EmbeddedPostgres
 from pbxapi.testing import NODE, Client, Family, Pbx, close_pbx, make_pbx
 
@@ -50,7 +51,7 @@ def made_twins(
     for family in FAMILIES:
         name = f"twin_{family}_{secrets.token_hex(4)}"
         url = postgres.create_database(name, template)
-        pbx = make_pbx(url, tmp_path_factory.mktemp(family))
+        pbx = make_pbx(url, tmp_path_factory.mktemp(family), service_url=url_of_role(url))
         found[family] = Twin(pbx, pbx.client.through(family), name, postgres, template)
     yield found
     for twin in found.values():

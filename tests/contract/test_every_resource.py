@@ -29,7 +29,7 @@ from pbxapi.data.database import Database
 from pbxapi.data.migrations import builtin_migrations, migrate
 from pbxapi.plugin import Text, fields
 from pbxapi.plugin.loader import load_plugins, load_registry
-from pbxapi.sandbox.database import scratch_database
+from pbxapi.sandbox.database import give_rights, scratch_database
 from pbxapi.sandbox.postgres import EmbeddedPostgres
 from pbxapi.sandbox.sample import DOMAIN, uuid_of
 from pbxapi.testing import API_KEY, Family, close_pbx, make_pbx
@@ -126,7 +126,8 @@ def real(
                 " default_setting_enabled) values (gen_random_uuid(), 'api', 'secret_key', 'text', %(key)s, true)",
                 key=API_KEY,
             )
-        pbx = make_pbx(url, tmp_path_factory.mktemp("real"))
+        service_url = give_rights(url, Config(database_url=url))
+        pbx = make_pbx(url, tmp_path_factory.mktemp("real"), service_url=service_url)
         yield Suite(pbx, load_registry(pbx.config, database), KINDS)
         close_pbx(pbx)
         database.close()

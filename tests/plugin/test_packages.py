@@ -117,6 +117,10 @@ def served(place: Place, pbx: Pbx) -> Iterator[str]:
     """`pbxapi serve` of the installed product, with the example plugin installed too; its URL."""
     place.install(ROOT / "docs" / "plugins" / "example")
     database = {"PBXAPI_DATABASE_URL": pbx.config.database_url}
+    # A schema for the plugin's tables is nothing that the services' role may make.
+    superuser = pbx.superuser_url
+    given = place.run("pbxapi", "rights", "--apply", **database, PBXAPI_ADMIN_DATABASE_URL=superuser)
+    assert "given: schema plugin_callbacks as its own" in given
     assert "applied callbacks/0001_callbacks" in place.run("pbxapi", "migrate", **database)
     assert place.run("pbxapi", "callbacks", "--open", **database) == ""
     bind = f"127.0.0.1:{free_port()}"
