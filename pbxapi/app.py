@@ -13,9 +13,10 @@ from pbxapi.config import Config, load_config
 from pbxapi.data.database import Database
 from pbxapi.http.envelope import use_orjson
 from pbxapi.http.routes import register_routes
-from pbxapi.http.serving import BODY_MOST, Services
+from pbxapi.http.serving import Services
 from pbxapi.plugin.call import Ask
 from pbxapi.plugin.loader import load_registry
+from pbxapi.plugin.resource import BODY_MOST
 from pbxapi.probes import add_probes
 
 log = logging.getLogger(__name__)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 
 class ApiError(Exception):
@@ -35,6 +36,16 @@ class ApiError(Exception):
         self.field = field
         self.errors = list(errors) if errors else None
         self.headers = dict(headers) if headers else {}
+
+    @property
+    def fault(self) -> dict[str, Any]:
+        """The envelope's ``error``."""
+        fault: dict[str, Any] = {"code": self.code, "message": self.message}
+        if self.field is not None:
+            fault["field"] = self.field
+        if self.errors:
+            fault["errors"] = self.errors
+        return fault
 
 
 def invalid(message: str, field: str | None = None) -> ApiError:

@@ -29,7 +29,9 @@ from pbxapi.switch.node import Node
 
 log = logging.getLogger(__name__)
 
-BATCH = 500
+BATCH = 2000
+"""Changes that are applied together: what one request or one part of an import makes costs one reload."""
+
 SECONDS = 20.0
 """A drain begins nothing new after this, so that RQ sees a living worker; the relay wakes the next one."""
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 import orjson
-from psycopg.types.json import Jsonb
 
 from pbxapi.data.database import Session
 
@@ -23,19 +22,27 @@ _HOLD_NODES = f"select pg_advisory_xact_lock_shared({_NODES_LOCK})"
 _CHANGE_NODES = f"select pg_advisory_xact_lock({_NODES_LOCK})"
 
 _NOTE = f"""
-with noted as (
+with given as (
+  select change_id, batch_id, resource, action, record_uuid, domain_uuid, domain_name, old, changed,
+         request_id, key_id, event_id, event, told
+    from jsonb_to_recordset(%(changes)s::jsonb) as given (
+           change_id uuid, batch_id uuid, resource text, action text, record_uuid uuid, domain_uuid uuid,
+           domain_name text, old jsonb, changed text[], request_id text, key_id text, event_id uuid, event text,
+           told jsonb)
+), noted as (
   insert into pbxapi.change
-         (change_id, resource, action, record_uuid, domain_uuid, domain_name, old, changed, request_id, key_id)
-  values (%(change_id)s, %(resource)s, %(action)s, %(record_uuid)s, %(domain_uuid)s, %(domain_name)s,
-          %(old)s, %(changed)s, %(request_id)s, %(key_id)s)
+         (change_id, batch_id, resource, action, record_uuid, domain_uuid, domain_name, old, changed, request_id,
+          key_id)
+  select change_id, batch_id, resource, action, record_uuid, domain_uuid, domain_name, old, changed, request_id,
+         key_id
+    from given
   returning change_id
 ), nodes as (
   insert into pbxapi.change_node (change_id, node)
   select noted.change_id, node.name from noted cross join pbxapi.node
 ), told as (
   insert into pbxapi.event (event_id, type, domain_uuid, domain_name, resource, record_uuid, data)
-  select %(event_id)s, %(event)s, %(domain_uuid)s, %(domain_name)s, %(resource)s, %(record_uuid)s, %(told)s::jsonb
-   where %(event)s::text is not null
+  select event_id, event, domain_uuid, domain_name, resource, record_uuid, told from given where event is not null
 )
 select pg_notify('{CHANNEL}', '')
 """
@@ -45,7 +52,8 @@ select count(*) as nodes,
        count(*) filter (where state = 'pending') as pending,
        count(*) filter (where state = 'failed') as failed
   from pbxapi.change_node
- where change_id = %(change_id)s
+ where change_id = any(array(
+         select %(change_id)s::uuid union all select change_id from pbxapi.change where batch_id = %(change_id)s))
 """
 
 
@@ -57,8 +65,7 @@ def new_change_id() -> UUID:
     return UUID(int=number & ~(0x3 << 62) | 0x2 << 62)
 
 
-def note_change(
-    session: Session,
+def describe_change(
     *,
     resource: str,
     action: str,
@@ -71,51 +78,60 @@ def note_change(
     key_id: str,
     event: str | None = None,
     told: Mapping[str, Any] | None = None,
-) -> UUID:
-    """Note one change for every known node, and the event that tells of it; the new change's id.
+    batch_id: UUID | None = None,
+) -> dict[str, Any]:
+    """A new change, for `note_changes`.
 
     Args:
         old: values before the write that the effects need (number, context, profile); never a secret.
         changed: names of the fields that an update changed.
-        event: type of the event, such as ``extension.created``; None for none.
+        event: type of the event that tells of it, such as ``extension.created``; None for none.
         told: what the event says of the record; never a secret.
+        batch_id: under which what became of it can be asked for, together with others.
     """
     change_id = new_change_id()
-    changed = sorted(changed)
+    names = sorted(changed)
     about = {
         "change_id": change_id,
         "resource": resource,
         "action": action,
         "uuid": record_uuid,
-        "changed": changed,
+        "changed": names,
         "record": told or {},
     }
+    return {
+        "change_id": change_id,
+        "batch_id": batch_id,
+        "resource": resource,
+        "action": action,
+        "record_uuid": record_uuid,
+        "domain_uuid": domain_uuid,
+        "domain_name": domain_name,
+        "old": dict(old) if old is not None else None,
+        "changed": names,
+        "request_id": request_id,
+        "key_id": key_id,
+        "event_id": new_change_id(),
+        "event": event,
+        "told": about,
+    }
+
+
+def note_changes(session: Session, changes: Sequence[Mapping[str, Any]]) -> None:
+    """Note changes for every known node, each with the event that tells of it."""
     session.do(_HOLD_NODES)  # by itself: the next statement must see the nodes that were made known meanwhile
-    session.do(
-        _NOTE,
-        change_id=change_id,
-        resource=resource,
-        action=action,
-        record_uuid=record_uuid,
-        domain_uuid=domain_uuid,
-        domain_name=domain_name,
-        old=Jsonb(dict(old), dumps=_dumps) if old is not None else None,
-        changed=changed,
-        request_id=request_id,
-        key_id=key_id,
-        event_id=new_change_id(),
-        event=event,
-        told=_dumps(about).decode(),
-    )
-    return change_id
+    session.do(_NOTE, changes=orjson.dumps(changes, default=str).decode())
 
 
-def _dumps(value: Any) -> bytes:
-    return orjson.dumps(value, default=str)
+def note_change(session: Session, **described: Any) -> UUID:
+    """Note one change, as `describe_change` has it; its id."""
+    change = describe_change(**described)
+    note_changes(session, [change])
+    return UUID(str(change["change_id"]))
 
 
 def read_state(session: Session, change_id: UUID) -> str:
-    """``pending``, ``applied`` or ``failed``: what became of a change on all nodes together.
+    """``pending``, ``applied`` or ``failed``: what became of a change, or of all changes of a batch, on all nodes.
 
     A change that no node knows yet is pending: the first node that registers takes it.
     """

@@ -112,8 +112,12 @@ class Session:
     @contextmanager
     def nested(self) -> Iterator[None]:
         """A part of the transaction that is undone by itself when it fails, and the session goes on."""
+        if self.statements_run == 0:
+            self.run("select")  # should the connection have died idle, it is replaced now
         with self._connect().transaction():
             yield
+            if self._pipeline is not None:
+                self._pipeline.sync()  # what is still on its way fails here, if it fails
 
     @property
     def lost(self) -> bool:

@@ -50,12 +50,7 @@ def render(answer: Answer) -> Response:
 
 def render_error(error: ApiError, **more: Any) -> Response:
     """A failure."""
-    fault: dict[str, Any] = {"code": error.code, "message": error.message}
-    if error.field is not None:
-        fault["field"] = error.field
-    if error.errors:
-        fault["errors"] = error.errors
-    body = {"success": False, "error": {**fault, **more}}
+    body = {"success": False, "error": {**error.fault, **more}}
     return Response(dumps(body), error.status, dict(error.headers), content_type="application/json")
 
 

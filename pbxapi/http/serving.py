@@ -28,7 +28,6 @@ from pbxapi.plugin.call import Ask
 from pbxapi.plugin.loader import LoadedResource, Registry
 from pbxapi.plugin.perform import check_input, check_scope, perform, record_uuid
 
-BODY_MOST = 1024 * 1024
 WAIT_MOST = 30.0
 _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})", re.I)
 _POLL = 0.015
@@ -121,7 +120,7 @@ class Served:
         named = record_uuid(operation, uuid)
         query = self._load_query(request)
         key = idempotency_key(request)
-        raw = read_body(request) if operation.body or key else b""
+        raw = read_body(request, operation.body_most) if operation.body or key else b""
         repeat = Repeat(request, caller, key, raw) if key else None
         if operation.writes:
             services.backlog.check()
@@ -194,17 +193,21 @@ class Served:
             time.sleep(_POLL)
 
 
-def read_body(request: Request) -> bytes:
+def read_body(request: Request, most: int) -> bytes:
     """The body, whatever its Content-Type.
 
+    Args:
+        most: bytes.
+
     Raises:
-        ApiError: 413 over 1 MiB.
+        ApiError: 413.
     """
-    too_large = ApiError(413, "VALIDATION_ERROR", "Request body is larger than 1 MiB")
-    if request.content_length is not None and request.content_length > BODY_MOST:
+    too_large = ApiError(413, "VALIDATION_ERROR", f"Request body is larger than {most // (1024 * 1024)} MiB")
+    if request.content_length is not None and request.content_length > most:
         raise too_large
-    body = request.stream.read(BODY_MOST + 1)
-    if len(body) > BODY_MOST:
+    request.max_content_length = most
+    body = request.stream.read(most + 1)
+    if len(body) > most:
         raise too_large
     return body
 

@@ -45,6 +45,7 @@ from pbxapi.plugin.effects import (
 )
 from pbxapi.plugin.expectations import Expectation, GatewayKnown, UserExists
 from pbxapi.plugin.fields import Digits, Emails, Link, Nested, Record, Text, TrueFalse, fields, validate
+from pbxapi.plugin.perform import perform_within
 from pbxapi.plugin.resource import Operation, Resource, Rows, Unique
 from pbxapi.plugin.zones import TimeZone, domain_zone
 
@@ -114,6 +115,7 @@ __all__ = [
     "natural",
     "not_found",
     "payload",
+    "perform_within",
     "read_events",
     "update_record",
     "validate",

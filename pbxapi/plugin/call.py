@@ -91,6 +91,10 @@ Ask = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
 Raises SwitchUnavailable where none answers in time."""
 
 
+Noted = tuple[str, UUID, Mapping[str, Any] | None, Mapping[str, Any] | None]
+"""A change to note: create, update or delete; the record's uuid; the record before, and after."""
+
+
 @dataclass
 class Call:
     """One request at work in a handler.
@@ -104,6 +108,8 @@ class Call:
         session: the open session: one transaction for an operation that writes.
         live: how questions reach the switch nodes; `ask` puts them.
         registry: all plugins that were found, those left out too.
+        change_id: what the caller can ask for: the change that was noted, or the batch that it is one of.
+        batch_id: the batch that the call is part of.
     """
 
     resource: LoadedResource
@@ -120,6 +126,7 @@ class Call:
     lenient: bool = False
     warnings: list[str] = field(default_factory=list)
     change_id: UUID | None = None
+    batch_id: UUID | None = None
 
     def rows(self, statement: str, /, **parameters: Any) -> list[Row]:
         """All rows of one of the resource's statements; ``domain_uuid`` is added."""
@@ -285,26 +292,36 @@ class Call:
             old: the record before; of its values those are kept that `Resource.keep` names.
             new: the record after a create or an update; of what an update changed only the names are kept.
         """
-        declaration = self.resource.declaration
-        kept = {name: old.get(name) for name in declaration.keep} if old is not None else None
-        written = new if action == "update" and new is not None else {}
-        record = new if new is not None else old or {}
-        self.change_id = change.note_change(
-            self.session,
-            resource=declaration.name,
-            action=action,
-            record_uuid=record_uuid,
-            domain_uuid=self.caller.domain_uuid,
-            domain_name=self.caller.domain_name,
-            old=kept,
-            changed=[name for name, value in written.items() if old is None or old.get(name) != value],
-            request_id=self.caller.request_id,
-            key_id=self.caller.key_id,
-            event=declaration.event(action),
-            told=audit.redact(
-                {name: record[name] for name in self.resource.told if name in record}, self.resource.secrets
-            ),
-        )
+        self.note_changes([(action, record_uuid, old, new)])
+
+    def note_changes(self, changes: Iterable[Noted]) -> None:
+        """Note many changes, as `note_change` does each, in one statement."""
+        declaration, caller = self.resource.declaration, self.caller
+        described = []
+        for action, record_uuid, old, new in changes:
+            written = new if action == "update" and new is not None else {}
+            record = new if new is not None else old or {}
+            described.append(
+                change.describe_change(
+                    resource=declaration.name,
+                    action=action,
+                    record_uuid=record_uuid,
+                    domain_uuid=caller.domain_uuid,
+                    domain_name=caller.domain_name,
+                    old={name: old.get(name) for name in declaration.keep} if old is not None else None,
+                    changed=[name for name, value in written.items() if old is None or old.get(name) != value],
+                    request_id=caller.request_id,
+                    key_id=caller.key_id,
+                    event=declaration.event(action),
+                    told=audit.redact(
+                        {name: record[name] for name in self.resource.told if name in record},
+                        self.resource.secrets,
+                    ),
+                    batch_id=self.batch_id,
+                )
+            )
+        change.note_changes(self.session, described)
+        self.change_id = self.batch_id or described[-1]["change_id"]
 
     def tell(self, event: str, data: Mapping[str, Any], *, record_uuid: UUID | None = None) -> None:
         """Tell an event that the plugin declares, in this transaction, to webhooks and the event stream.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -86,3 +87,40 @@ def perform(
     if body is not None:
         call.data = check_input(body, sent(), partial=operation.partial, lenient=call.lenient)
     return operation.handler(call)
+
+
+def perform_within(
+    call: Call, resource: str, operation: str, *, uuid: str | None = None, body: Mapping[str, Any] | None = None
+) -> Answer:
+    """Do an operation that writes, of any resource, within a call's transaction, as if it had been sent alone.
+
+    Its change becomes one of the call's batch, where the call has a `Call.batch_id`.
+
+    Args:
+        uuid: of the record that it works on.
+        body: what it is sent; checked as ever.
+
+    Raises:
+        ApiError: whatever the operation alone would be answered; 400 with the field ``resource`` or ``operation``
+            where there is none such.
+    """
+    loaded = call.registry.resources.get(resource)
+    if loaded is None:
+        raise invalid(f"there is no resource {resource}", "resource")
+    found = next((o for o in loaded.declaration.all_operations() if o.name == operation), None)
+    if found is None or not found.writes:
+        raise invalid(f"{resource} has no operation {operation} that writes", "operation")
+    check_scope(call.caller, loaded, found)
+    own = replace(
+        call,
+        resource=loaded,
+        operation=found,
+        uuid=record_uuid(found, uuid),
+        record={},
+        query={},
+        data={},
+        warnings=[],
+    )
+    answer = perform(own, lambda: body or {})
+    call.change_id = own.change_id or call.change_id
+    return answer

@@ -19,6 +19,9 @@ from pbxapi.plugin.fields import Record
 if TYPE_CHECKING:
     from pbxapi.plugin.change import Change
 
+BODY_MOST = 1024 * 1024
+"""Bytes of a request's body, where an operation does not say otherwise."""
+
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
@@ -75,6 +78,7 @@ class Operation:
         php: file name of the ``.php`` URL without the ending.
         query: schema of the query parameters; `rows` brings its own.
         body: schema of the body; ``partial`` says whether only what was sent counts.
+        body_most: bytes of a body at most.
         answer: schema of ``data``, for the documentation.
         many: whether ``data`` is a list.
         rows: what is listed in pages; says what ``data`` is.
@@ -92,6 +96,7 @@ class Operation:
     query: type[Schema] | None = None
     body: type[Schema] | None = None
     partial: bool = False
+    body_most: int = BODY_MOST
     answer: type[Schema] | None = None
     many: bool = False
     rows: Rows | None = None

@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 import orjson
 import psycopg
 from psycopg.rows import dict_row
-from psycopg.types.json import Jsonb, set_json_loads
+from psycopg.types.json import set_json_loads
 from psycopg_pool import ConnectionPool
 from werkzeug.wrappers import Request, Response
 
@@ -91,36 +91,27 @@ def create_extension(connection: psycopg.Connection[dict[str, Any]], body: dict[
                 "new": orjson.dumps({"v_extensions": [record]}, default=str).decode(),
             },
         )
-        connection.execute(change._NOTE, note(uuid, body["extension"]))
+        connection.execute(
+            change._NOTE, {"changes": orjson.dumps([note(uuid, body["extension"])], default=str).decode()}
+        )
     return answer({"success": True, "data": {"extension_uuid": uuid}, "message": "Extension created"}, 201)
 
 
 def note(uuid: UUID, extension: str) -> dict[str, Any]:
-    """The parameters of the change row and its event."""
-    change_id = change.new_change_id()
-    told = {
-        "change_id": change_id,
-        "resource": "extensions",
-        "action": "create",
-        "uuid": uuid,
-        "changed": [],
-        "record": {name: EXTENSION.get(name) for name in EXTENSIONS.told} | {"extension": extension},
-    }
-    return {
-        "change_id": change_id,
-        "resource": "extensions",
-        "action": "create",
-        "record_uuid": uuid,
-        "domain_uuid": DOMAIN,
-        "domain_name": DOMAIN_NAME,
-        "old": Jsonb(None),
-        "changed": None,
-        "request_id": "floor",
-        "key_id": "floor",
-        "event_id": change.new_change_id(),
-        "event": "extension.created",
-        "told": orjson.dumps(told, default=str).decode(),
-    }
+    """The change, and its event."""
+    return change.describe_change(
+        resource="extensions",
+        action="create",
+        record_uuid=uuid,
+        domain_uuid=DOMAIN,
+        domain_name=DOMAIN_NAME,
+        old=None,
+        changed=(),
+        request_id="floor",
+        key_id="floor",
+        event="extension.created",
+        told={name: EXTENSION.get(name) for name in EXTENSIONS.told} | {"extension": extension},
+    )
 
 
 def _record(name: str, **values: Any) -> dict[str, Any]:

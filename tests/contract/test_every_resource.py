@@ -36,6 +36,7 @@ from pbxapi.testing import API_KEY, Family, close_pbx, make_pbx
 
 KINDS: Mapping[str, Kind] = {
     "api-keys": Kind(lambda n: {"name": f"key {n}", "scopes": ["*"]}, open=True),
+    "batch": Kind(),
     "call-block": Kind(lambda n: {"call_block_number": str(5_550_000 + n), "call_block_name": f"caller {n}"}),
     "call-flows": Kind(lambda n: {"call_flow_extension": str(62_000 + n), "call_flow_app": "hangup"}),
     "cdr": Kind(),

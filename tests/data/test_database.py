@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from pbxapi.data.database import UNAVAILABLE, Database
+from pbxapi.data.database import UNAVAILABLE, Database, DatabaseError, Session
 from pbxapi.data.statements import parse_statement
 from pbxapi.sandbox.postgres import EmbeddedPostgres
 
@@ -268,6 +268,21 @@ def test_values_never_become_part_of_a_statement(database: Database) -> None:
         session.run("insert into note values (%(text)s)", text=nasty)
     with database.reading() as session:
         assert session.value("select text from note where text = %(text)s", text=nasty) == nasty
+
+
+def test_a_part_that_fails_is_undone_by_itself(server: EmbeddedPostgres, database: Database) -> None:
+    def add(session: Session, text: str, *then: str) -> None:
+        with session.nested():
+            session.do(f"insert into note values ('{text}')")
+            for statement in then:
+                session.do(statement)  # nobody waits for it
+
+    with database.writing() as session:
+        add(session, "one")
+        with pytest.raises(DatabaseError):
+            add(session, "half", "insert into note values (1 / 0)")
+        add(session, "two")
+    assert notes(server) == ["one", "two"]
 
 
 def test_what_a_session_answers(database: Database) -> None:
