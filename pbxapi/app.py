@@ -37,7 +37,8 @@ def create_app(config: Config | None = None, ask: Ask | None = None) -> Flask:
         PluginError: a built-in plugin cannot be used with this database.
     """
     config = config or load_config()
-    database = Database(config.database_url, max_size=config.threads, name="pbxapi-api")
+    # One connection for each thread that serves requests, and one for the event streams.
+    database = Database(config.database_url, max_size=config.threads + 1, name="pbxapi-api")
     registry = load_registry(config, database)
     app = Flask("pbxapi", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = BODY_MOST

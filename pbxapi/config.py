@@ -196,6 +196,8 @@ class Config:
     bind: str = _setting("PBXAPI_BIND", _bind, "127.0.0.1:8000")
     workers: int = _setting("PBXAPI_WORKERS", _number(1, 256), 2)
     threads: int = _setting("PBXAPI_THREADS", _number(1, 256), 4)
+    streams: int = _setting("PBXAPI_STREAMS", _number(0, 10_000), 1000)
+    streams_per_key: int = _setting("PBXAPI_STREAMS_PER_KEY", _number(1, 10_000), 50)
     control_socket: Path | None = _setting("PBXAPI_CONTROL_SOCKET", _folder, None)
     log_format: str = _setting("PBXAPI_LOG_FORMAT", _choice("plain", "json"), "plain")
     metrics_allow: tuple[Network, ...] = _setting(

@@ -14,6 +14,9 @@ from pbxapi.data.database import Row, Session
 EVENT_CHANNEL = "pbxapi_event"
 """What the relay NOTIFYs when events have their positions; streams and webhooks listen."""
 
+POSITION_MOST = 2**63 - 1
+"""The largest position that PostgreSQL can hold."""
+
 _NOTE = f"""
 with told as (
   insert into pbxapi.event (event_id, type, domain_uuid, domain_name, resource, record_uuid, data)
@@ -49,10 +52,16 @@ _READ = """
 select event_id, position, type, domain_uuid, domain_name, resource, record_uuid, data, created_at
   from pbxapi.event
  where position > %(after)s
+   and position <= %(upto)s
    and (%(domains)s::uuid[] is null or domain_uuid = any(%(domains)s))
    and (%(types)s::text[] is null or type like any(%(types)s))
  order by position
  limit %(most)s
+"""
+
+_KEPT_AFTER = """
+select coalesce((select min(position) - 1 from pbxapi.event),
+                (select position from pbxapi.event_head where one)) as position
 """
 
 _PRUNE = """
@@ -111,6 +120,11 @@ def last_position(session: Session) -> int:
     return int(session.value("select position from pbxapi.event_head where one"))
 
 
+def kept_after(session: Session) -> int:
+    """The position after which every event is still there."""
+    return int(session.value(_KEPT_AFTER))
+
+
 def read_events(
     session: Session,
     after: int,
@@ -118,6 +132,7 @@ def read_events(
     domains: Iterable[UUID] | None,
     types: Iterable[str] | None = None,
     most: int = 500,
+    upto: int = POSITION_MOST,
 ) -> list[Row]:
     """Events after a position, in order.
 
@@ -126,10 +141,12 @@ def read_events(
     Args:
         domains: whose; None for all, the whole system's among them.
         types: names such as ``extension.created``, or patterns such as ``extension.*``; None for all.
+        upto: the last position that is looked at, which bounds what a search for rare types costs.
     """
     return session.rows(
         _READ,
         after=after,
+        upto=upto,
         domains=None if domains is None else list(domains),
         types=None if types is None else [like_of(name) for name in types],
         most=most,

@@ -19,7 +19,7 @@ import psycopg
 from pbxapi.data.database import Row, Session
 from pbxapi.data.statements import Statement
 
-Kind = Literal["natural", "text", "number", "time"]
+Kind = Literal["natural", "text", "number", "whole", "time"]
 
 _EXPRESSIONS: Mapping[Kind, str] = {
     # Every run of digits padded to 20, so that 9 comes before 10; immutable, so that an index can hold it.
@@ -29,6 +29,7 @@ _EXPRESSIONS: Mapping[Kind, str] = {
     ),
     "text": "lower(coalesce({0}::text, '')) collate \"C\"",
     "number": "coalesce({0}::numeric, 0)",
+    "whole": "{0}::bigint",
     "time": "{0}::timestamptz",
 }
 
@@ -39,7 +40,8 @@ class Sort:
 
     Attributes:
         column: a column of ``list.sql``; one that the answer does not show is fine.
-        kind: how its values compare: ``natural`` (9 before 10), ``text``, ``number``, ``time`` (never null).
+        kind: how its values compare: ``natural`` (9 before 10), ``text``, ``number``, ``whole`` or
+            ``time`` (the last two are never null, and are found by an index on the bare column).
     """
 
     column: str

@@ -8,6 +8,7 @@ import re
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Generic, TypeVar
 from uuid import UUID, uuid4
@@ -111,18 +112,39 @@ class Callers:
         if not text:
             raise wrong
         hash = digest(text)
-        system = self._system.get("", self._read_system_key)
-        if system is not None and hmac.compare_digest(hash, system):
+        if self._is_system(hash):
             return SYSTEM
-        found = self._keys.get(hash.hex(), lambda: self._read_key(hash)) if looks_like_a_key(text) else None
+        found = self._find_key(hash) if looks_like_a_key(text) else None
         address = request.remote_addr or ""
         if found is not None and found.admits(address, datetime.now(UTC)):
             self._uses.get(found.key_id, lambda: self._note_use(found))
             return found
         tell_refusal(address_of(request), found)
-        if system is None:
+        if self._system.get("", self._read_system_key) is None:
             raise ApiError(500, "CONFIG_ERROR", "API key not configured")
         raise wrong
+
+    def again(self, caller: Caller, hash: bytes) -> Caller | None:
+        """A caller as it is by now, for an answer that stays open; None where its key or its domain is no more.
+
+        Args:
+            hash: digest of the key.
+        """
+        key = SYSTEM if self._is_system(hash) else self._find_key(hash)
+        if key is None or not key.admits(caller.address, datetime.now(UTC)):
+            return None
+        try:
+            self._domain(key, str(caller.domain_uuid))
+        except ApiError:
+            return None
+        return replace(caller, domains=key.domains, scopes=key.scopes, networks=key.networks, ends_at=key.ends_at)
+
+    def _is_system(self, hash: bytes) -> bool:
+        system = self._system.get("", self._read_system_key)
+        return system is not None and hmac.compare_digest(hash, system)
+
+    def _find_key(self, hash: bytes) -> Key | None:
+        return self._keys.get(hash.hex(), lambda: self._read_key(hash))
 
     def _read_system_key(self) -> bytes | None:
         with self._database.reading() as session:

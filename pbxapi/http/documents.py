@@ -18,8 +18,9 @@ from pbxapi.config import Config
 from pbxapi.http.envelope import dumps, render_error
 from pbxapi.http.faults import translate
 from pbxapi.http.serving import Served
-from pbxapi.plugin import Operation
-from pbxapi.plugin.loader import LoadedResource
+from pbxapi.http.streams import MEDIA as STREAM
+from pbxapi.plugin import EventType, Operation
+from pbxapi.plugin.loader import LoadedResource, Registry
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +58,13 @@ _IF_NONE_MATCH = {
     "required": False,
     "description": "The ETag of an answer that is known: 304 where it is still the same.",
     "schema": {"type": "string"},
+}
+_LAST_EVENT_ID = {
+    "name": "Last-Event-ID",
+    "in": "header",
+    "required": False,
+    "description": "The id of the last event that a stream's client has: it goes on after that one.",
+    "schema": {"type": "string", "pattern": "^[0-9]{1,18}$"},
 }
 _QUERY_WORDS = {
     "page": "The page, from 1.",
@@ -121,7 +129,7 @@ class Documents:
     Making it takes longer than the rest of a start, and few processes are ever asked for it.
     """
 
-    def __init__(self, app: Flask, config: Config) -> None:
+    def __init__(self, app: Flask, config: Config, registry: Registry) -> None:
         app.config.update(API_TITLE="pbxapi", API_VERSION=__version__, OPENAPI_VERSION="3.1.0")
         self._components: dict[str, Schema] = {}
         schemas = MarshmallowPlugin(schema_name_resolver=self._name)
@@ -136,6 +144,7 @@ class Documents:
         schemas.converter.add_attribute_function(_items)  # type: ignore[no-untyped-call]
         self.api.prefix = config.url_prefix
         self._app = app
+        self._registry = registry
         self._served: dict[str, tuple[LoadedResource, dict[str, Served]]] = {}
         self._making = threading.Lock()
         self._made: dict[str, Any] | None = None
@@ -171,7 +180,9 @@ class Documents:
             for endpoint, operations in described.items():
                 for rule in self._app.url_map.iter_rules(endpoint):
                     spec.path(rule=rule, operations=operations)
+        spec.components.schema("Event", _EVENT)
         made: dict[str, Any] = spec.to_dict()
+        made["webhooks"] = {name: _webhook(event) for name, event in self._registry.events.items()}
         return made
 
     def _describe(self, served: Served) -> dict[str, dict[str, Any]]:
@@ -189,6 +200,8 @@ class Documents:
             parameters.append(_IF_MATCH)
             if operation.name == "get":
                 parameters.append(_IF_NONE_MATCH)
+        if STREAM in operation.media:
+            parameters.append(_LAST_EVENT_ID)
         parameters += self._query(resource, operation)
         document: dict[str, Any] = {
             "tags": [resource.declaration.name],
@@ -229,10 +242,9 @@ class Documents:
             properties["warnings"] = {"type": "array", "items": {"type": "string"}}
         if operation.name in resource.lists:
             properties["pagination"] = {"$ref": "#/components/schemas/Pagination"}
-        return {
-            "description": "It worked",
-            "content": _json({"type": "object", "properties": properties, "required": ["success"]}),
-        }
+        content = _json({"type": "object", "properties": properties, "required": ["success"]})
+        content |= {media: {"schema": {"type": "string"}} for media in operation.media}
+        return {"description": "It worked", "content": content}
 
     def _query(self, resource: LoadedResource, operation: Operation) -> list[Mapping[str, Any]]:
         if operation.name in resource.lists:
@@ -271,6 +283,40 @@ class Documents:
 
 
 _UUID = {"type": "string", "format": "uuid"}
+
+_EVENT = {
+    "type": "object",
+    "properties": {
+        "id": _UUID,
+        "type": {"type": "string"},
+        "timestamp": {"type": "string", "format": "date-time"},
+        "sequence": {"type": "integer", "description": "Its position: larger is later."},
+        "domain": {
+            "type": ["object", "null"],
+            "properties": {"uuid": _UUID, "name": {"type": ["string", "null"]}},
+            "required": ["uuid", "name"],
+        },
+        "data": {"type": "object"},
+    },
+    "required": ["id", "type", "timestamp", "sequence", "domain", "data"],
+}
+
+
+def _webhook(event: EventType) -> dict[str, Any]:
+    """What a receiver of a webhook gets; a stream's message has the same as its data."""
+    own = {"type": "object", "properties": {"type": {"const": event.name}, "data": event.schema}}
+    return {
+        "post": {
+            "tags": ["webhooks"],
+            "summary": event.description,
+            "operationId": event.name,
+            "requestBody": {
+                "required": True,
+                "content": _json({"allOf": [{"$ref": "#/components/schemas/Event"}, own]}),
+            },
+            "responses": {"2XX": {"description": "It has arrived"}},
+        }
+    }
 
 
 def _items(converter: Any, field: Any, **kwargs: Any) -> dict[str, Any]:

@@ -67,7 +67,7 @@ def register_routes(app: Flask, services: Services, registry: Registry) -> None:
     app.after_request(after)
     register_faults(app)
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
-    documents = Documents(app, services.config)
+    documents = Documents(app, services.config, registry)
     for loaded in registry.plugins:
         try:
             # Whatever a declaration of somebody else's cannot be made into shows here.

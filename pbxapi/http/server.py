@@ -48,6 +48,7 @@ def gunicorn_settings(config: Config) -> dict[str, Any]:
         "accesslog": None,
         "loglevel": "warning",
         "logger_class": Log,
+        "worker_exit": _end_streams,
         # By default gunicorn opens it in the home folder, where services of one user get in each other's way.
         "control_socket_disable": config.control_socket is None,
         **({"control_socket": str(config.control_socket)} if config.control_socket else {}),
@@ -125,3 +126,10 @@ class Server(BaseApplication):  # type: ignore[misc]
     def run(self) -> None:
         """Serve until SIGTERM."""
         Master(self).run()
+
+
+def _end_streams(_: Any, worker: Any) -> None:
+    """Called by gunicorn in a worker that is about to end."""
+    app = getattr(worker, "wsgi", None)  # absent where it could not be loaded
+    if app is not None:
+        app.extensions["pbxapi"].streams.close()

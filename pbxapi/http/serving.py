@@ -22,8 +22,9 @@ from pbxapi.http.callers import Callers
 from pbxapi.http.envelope import render
 from pbxapi.http.figures import Figures
 from pbxapi.http.repeats import Repeat, idempotency_key
+from pbxapi.http.streams import Streams
 from pbxapi.http.tags import Tags, check_match, tell_tag
-from pbxapi.plugin import Call, Caller, Operation
+from pbxapi.plugin import Call, Caller, EventStream, Operation
 from pbxapi.plugin.call import Ask
 from pbxapi.plugin.loader import LoadedResource, Registry
 from pbxapi.plugin.perform import check_input, check_scope, perform, record_uuid
@@ -83,6 +84,7 @@ class Services:
     def __post_init__(self) -> None:
         self.callers = Callers(self.database)
         self.figures: Figures | None = None
+        self.streams = Streams(self.config, self.database, self.callers, self.registry)
         self.backlog = Backlog(self.database, self.config.changes_waiting_max)
         self.tags = Tags()
         # A wait holds a thread: some must stay free for requests.
@@ -139,6 +141,7 @@ class Served:
                     uuid=named,
                     query=query,
                     lenient=self.lenient,
+                    media=_media(request, operation),
                 )
                 response = self._perform(request, call, raw)
                 change_id = call.change_id
@@ -158,7 +161,10 @@ class Served:
 
         # What nobody reads or compares need not be made.
         wanted = self.operation.name == "get" or "If-Match" in request.headers
-        response = render(perform(call, lambda: parse_object(raw), check if wanted else None))
+        answer = perform(call, lambda: parse_object(raw), check if wanted else None)
+        if isinstance(answer, EventStream):
+            return self._services.streams.open(request, call.caller, answer)
+        response = render(answer)
         if record_tag and self.operation.name == "get":
             tag = f"{record_tag}-{self._services.tags.of_answer(response.get_data())}"
             return tell_tag(request, response, tag)
@@ -191,6 +197,15 @@ class Served:
             if state != "pending" or time.monotonic() >= end:
                 return state
             time.sleep(_POLL)
+
+
+def _media(request: Request, operation: Operation) -> str:
+    """Which of the operation's further media types the caller prefers to JSON; empty for JSON."""
+    if not operation.media:
+        return ""
+    offered = ("application/json", *operation.media)
+    best = request.accept_mimetypes.best_match(offered, offered[0])
+    return "" if best == offered[0] else str(best)
 
 
 def read_body(request: Request, most: int) -> bytes:

@@ -9,7 +9,7 @@ from pbxapi.data.events import last_position, payload, read_events
 from pbxapi.data.listing import Sort, like, natural
 from pbxapi.data.settings import Settings
 from pbxapi.errors import ApiError, SwitchUnavailable, duplicate, forbidden, invalid, not_found
-from pbxapi.plugin.call import Answer, Call, Caller
+from pbxapi.plugin.call import Answer, Call, Caller, EventStream
 from pbxapi.plugin.change import Change
 from pbxapi.plugin.crud import create_record, delete_record, get_record, list_records, update_record
 from pbxapi.plugin.declaration import (
@@ -64,6 +64,7 @@ __all__ = [
     "Digits",
     "Effect",
     "Emails",
+    "EventStream",
     "EventType",
     "Expectation",
     "GatewayKnown",

@@ -85,6 +85,23 @@ class Answer:
     warnings: list[str] = field(default_factory=list)
 
 
+@dataclass
+class EventStream(Answer):
+    """An answer that stays open and tells events as they come, as server-sent events; for `Operation.media`.
+
+    What the key may read is looked at again every few seconds, and its types with it.
+
+    Attributes:
+        patterns: the types asked for, such as ``extension.*``; empty for all that the key may read.
+        all_domains: whether of every domain that the key opens, instead of the caller's.
+        after: the position to go on from; None for what comes from now on.
+    """
+
+    patterns: tuple[str, ...] = ()
+    all_domains: bool = False
+    after: int | None = None
+
+
 Ask = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
 """Puts a question to every switch node that is up: (question, arguments) -> node -> answer.
 
@@ -105,6 +122,7 @@ class Call:
         query: the validated query parameters.
         data: the validated body.
         sent: the names of the body's fields that were sent.
+        media: of the operation's further media types the one that the caller prefers to JSON; empty for JSON.
         session: the open session: one transaction for an operation that writes.
         live: how questions reach the switch nodes; `ask` puts them.
         registry: all plugins that were found, those left out too.
@@ -124,6 +142,7 @@ class Call:
     query: Mapping[str, Any] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
     lenient: bool = False
+    media: str = ""
     warnings: list[str] = field(default_factory=list)
     change_id: UUID | None = None
     batch_id: UUID | None = None
@@ -366,4 +385,4 @@ class Call:
         return {**self.caller.parameters, **self.resource.declaration.parameters, **parameters}
 
 
-__all__ = ["Answer", "ApiError", "Ask", "Call", "Caller"]
+__all__ = ["Answer", "ApiError", "Ask", "Call", "Caller", "EventStream"]

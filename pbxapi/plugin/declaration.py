@@ -203,17 +203,19 @@ class Service:
 
 @dataclass(frozen=True)
 class EventType:
-    """A kind of event that a plugin tells with `Call.tell`, for webhooks.
+    """A kind of event that a plugin tells with `Call.tell`, for webhooks and the event stream.
 
     Attributes:
         name: ``<resource>.<what happened>``.
         description: one line.
         schema: JSON schema of its data.
+        scope: what a key needs to read it; ``<plugin>:read`` when left out.
     """
 
     name: str
     description: str
     schema: Mapping[str, Any] = field(default_factory=dict)
+    scope: str = ""
 
 
 @dataclass(frozen=True)

@@ -196,8 +196,9 @@ class LoadedPlugin:
 
     @property
     def events(self) -> tuple[EventType, ...]:
-        """The events that it declares."""
-        return self.plugin.events if self.plugin else ()
+        """The events that it declares, each with the scope that it needs."""
+        declared = self.plugin.events if self.plugin else ()
+        return tuple(replace(event, scope=event.scope or f"{self.name}:read") for event in declared)
 
     def leave_out(self, reason: str) -> None:
         """Serve nothing of it, and say why."""

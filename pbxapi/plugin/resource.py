@@ -80,6 +80,7 @@ class Operation:
         body: schema of the body; ``partial`` says whether only what was sent counts.
         body_most: bytes of a body at most.
         answer: schema of ``data``, for the documentation.
+        media: further media types that it answers to a caller who prefers them; `Call.media` says which.
         many: whether ``data`` is a list.
         rows: what is listed in pages; says what ``data`` is.
         writes: whether it runs in a transaction.
@@ -98,6 +99,7 @@ class Operation:
     partial: bool = False
     body_most: int = BODY_MOST
     answer: type[Schema] | None = None
+    media: tuple[str, ...] = ()
     many: bool = False
     rows: Rows | None = None
     writes: bool = False

@@ -48,17 +48,18 @@ class Service:
 
     Attributes:
         settings: the product's own file.
+        path: of the socket.
         main: process that is to be told things; the newest one that said so.
     """
 
     def __init__(self, folder: Path, database_url: str, command: Sequence[Path | str] = COMMAND) -> None:
         self.settings = folder / "pbxapi.env"
-        self._path = folder / "api.sock"
+        self.path = folder / "api.sock"
         self._notified = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._notified.settimeout(DEADLINE)
         self._notified.bind(str(folder / "notify.sock"))
         self._listening = socket.socket(socket.AF_UNIX)
-        self._listening.bind(str(self._path))
+        self._listening.bind(str(self.path))
         self._listening.listen(512)
         self._url = database_url
         self.set()
@@ -99,7 +100,7 @@ class Service:
         assert self.main != before
 
     def connect(self) -> UnixConnection:
-        return UnixConnection(self._path)
+        return UnixConnection(self.path)
 
     def status(self, path: str, domain: str) -> int:
         connection = self.connect()
