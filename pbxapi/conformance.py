@@ -35,7 +35,7 @@ from pbxapi.plugin.loader import LoadedResource, LoadedRows, Registry, load_plug
 from pbxapi.sandbox.database import scratch_database, url_of_role
 from pbxapi.sandbox.postgres import EmbeddedPostgres
 from pbxapi.sandbox.sample import DOMAIN_UUID, SECOND_DOMAIN_UUID
-from pbxapi.testing import Client, Family, Pbx, Reply, close_pbx, make_pbx, settings_of
+from pbxapi.testing import Client, Family, Pbx, Reply, close_pbx, fail_where_left_out, make_pbx, settings_of
 
 FAMILIES: tuple[Family, ...] = ("clean", "php")
 NUMBERS = itertools.count(1)
@@ -237,6 +237,7 @@ def suite(
     with scratch_database(postgres, template) as url:
         root = tmp_path_factory.mktemp("every")
         pbx = make_pbx(url, root, service_url=url_of_role(url), **pbx_settings)
+        fail_where_left_out(pbx)
         for client in (pbx.client, pbx.client.of(pbx.other_domain)):
             # Something for the list of changes.
             for _ in range(7):

@@ -443,8 +443,18 @@ def pbx(database_url: str, tmp_path: Path, pbx_settings: Mapping[str, Any]) -> I
     from pbxapi.sandbox.database import url_of_role
 
     system = make_pbx(database_url, tmp_path / "pbx", service_url=url_of_role(database_url), **pbx_settings)
+    fail_where_left_out(system)
     yield system
     close_pbx(system)
+
+
+def fail_where_left_out(system: Pbx) -> None:
+    """Fail with the reasons, where a plugin under test does not serve."""
+    left_out = [loaded for loaded in system.app.extensions["pbxapi"].registry.plugins if loaded.error]
+    if left_out:
+        close_pbx(system)
+        reasons = "\n".join(f"plugin {p.name} ({p.origin}) is left out: {p.error}" for p in left_out)
+        pytest.fail(reasons, pytrace=False)
 
 
 def close_pbx(system: Pbx) -> None:

@@ -8,8 +8,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import pbxapi.conformance
 import pbxapi.plugin
+import pbxapi.plugin.dialling
 import pbxapi.testing
+import pbxapi.xml
 from pbxapi import PLUGIN_API
 
 REFERENCE = Path(__file__).with_suffix(".md")
@@ -38,13 +41,15 @@ def section(module: ModuleType, names: list[str]) -> str:
 
 def reference() -> str:
     """The whole page."""
-    public = ["Client", "Pbx", "Refused", "Reply", "run_jobs", "run_services"]
-    return (
-        f"# Reference\n\nMade from the docstrings of version {PLUGIN_API} of the contract.\n\n"
-        + section(pbxapi.plugin, pbxapi.plugin.__all__)
-        + "\n"
-        + section(pbxapi.testing, public)
+    sections = (
+        (pbxapi.plugin, pbxapi.plugin.__all__),
+        (pbxapi.plugin.dialling, pbxapi.plugin.dialling.__all__),
+        (pbxapi.xml, pbxapi.xml.__all__),
+        (pbxapi.testing, ["Client", "Pbx", "Refused", "Reply", "run_jobs"]),
+        (pbxapi.conformance, ["Kind", "Suite"]),
     )
+    made = f"# Reference\n\nMade from the docstrings of version {PLUGIN_API} of the contract.\n\n"
+    return made + "\n".join(section(module, list(names)) for module, names in sections)
 
 
 if __name__ == "__main__":

@@ -44,13 +44,28 @@ from pbxapi.plugin.effects import (
     clear_cache,
 )
 from pbxapi.plugin.expectations import Expectation, GatewayKnown, UserExists
-from pbxapi.plugin.fields import Digits, Emails, Link, Nested, Record, Text, TrueFalse, fields, validate
+from pbxapi.plugin.fields import (
+    EMAIL,
+    Digits,
+    Emails,
+    Link,
+    Nested,
+    Record,
+    Text,
+    TrueFalse,
+    blank,
+    fields,
+    validate,
+)
 from pbxapi.plugin.perform import perform_within
 from pbxapi.plugin.resource import Operation, Resource, Rows, Unique
-from pbxapi.plugin.zones import TimeZone, domain_zone
+from pbxapi.plugin.zones import SETTING as TIME_ZONE
+from pbxapi.plugin.zones import TimeZone, domain_zone, zones
 
 __all__ = [
+    "EMAIL",
     "REDACTED",
+    "TIME_ZONE",
     "Answer",
     "ApiError",
     "Call",
@@ -101,6 +116,7 @@ __all__ = [
     "Unique",
     "UserExists",
     "WriteFile",
+    "blank",
     "clear_cache",
     "create_record",
     "delete_record",
@@ -120,4 +136,5 @@ __all__ = [
     "read_events",
     "update_record",
     "validate",
+    "zones",
 ]

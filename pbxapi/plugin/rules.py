@@ -179,7 +179,8 @@ def check_statement(statement: Statement, catalogue: Catalogue, schema: str | No
     if tables and not (_DOMAIN.search(bare) or _INSERTED.search(bare)):
         raise PluginError(
             f"{statement.source}: {', '.join(sorted(tables))} belongs to domains; "
-            "the statement must name %(domain_uuid)s, as in: where domain_uuid = %(domain_uuid)s"
+            "the statement must name %(domain_uuid)s, as in: where domain_uuid = %(domain_uuid)s; "
+            "one over several domains: where (%(domains)s::uuid[] is null or domain_uuid = any(%(domains)s))"
         )
     if _STAR.search(bare):
         raise PluginError(f"{statement.source}: list the columns instead of select *")

@@ -21,8 +21,17 @@ from pbxapi.plugin import (
     invalid,
 )
 from pbxapi.plugin.dialling import check_context, check_details, check_xml
-from pbxapi.xml import Detail, InvalidValue, attributes, from_details, is_public, parse, relabelled
-from pbxapi.xml.text import Element, include_file
+from pbxapi.xml import (
+    Detail,
+    Element,
+    InvalidValue,
+    attributes,
+    from_details,
+    include_file,
+    is_public,
+    parse,
+    relabelled,
+)
 
 from .schemas import DIALPLAN_APP, INBOUND_APP, TIME_CONDITION_APP
 

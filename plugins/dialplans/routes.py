@@ -6,9 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
-from pbxapi.plugin import Answer, Call, create_record, invalid
+from pbxapi.plugin import Answer, Call, blank, create_record, invalid
 from pbxapi.plugin.dialling import check_actions
-from pbxapi.plugin.fields import blank
 from pbxapi.xml import InvalidValue, Route, inbound_route, is_public, outbound_route
 
 from .dialplans import as_rows, complete, fault, is_single, make_xml, store

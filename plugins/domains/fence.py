@@ -6,8 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from pbxapi.plugin import REDACTED, Call, forbidden, invalid
-from pbxapi.plugin.zones import zones
+from pbxapi.plugin import REDACTED, Call, forbidden, invalid, zones
 
 _SECRET = re.compile(r"(?:.*_)?(?:passwd|password|passphrase|secret|token|key|pin|credential)s?", re.I)
 

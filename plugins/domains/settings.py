@@ -7,10 +7,8 @@ from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
-from pbxapi.plugin import REDACTED, Answer, Call, Change, Effect, Refresh, clear_cache, invalid
-from pbxapi.plugin.zones import SETTING as TIME_ZONE
-from pbxapi.xml.dialplan import Detail, from_details
-from pbxapi.xml.text import InvalidValue
+from pbxapi.plugin import REDACTED, TIME_ZONE, Answer, Call, Change, Effect, Refresh, clear_cache, invalid
+from pbxapi.xml import Detail, InvalidValue, from_details
 
 from .fence import check_reach, check_value, is_secret
 

@@ -40,7 +40,7 @@ from pbxapi.plugin import (
     natural,
 )
 from pbxapi.plugin.dialling import check_action, check_context
-from pbxapi.xml.directory import call_groups, domain_file, extension_file, extension_file_name
+from pbxapi.xml import call_groups, domain_file, extension_file, extension_file_name
 
 from .schemas import Extension
 

@@ -1,8 +1,7 @@
 """What an extension looks like."""
 
-from pbxapi.plugin import Digits, Emails, Link, Nested, Record, Text, TrueFalse, fields
+from pbxapi.plugin import EMAIL, Digits, Emails, Link, Nested, Record, Text, TrueFalse, fields
 from pbxapi.plugin.dialling import NUMBER
-from pbxapi.plugin.fields import EMAIL
 
 _NUMBER = {"max": 64, "pattern": NUMBER, "expected": "a number: letters, digits and * # + . _ -"}
 

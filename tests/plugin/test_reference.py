@@ -16,3 +16,8 @@ def test_everything_that_authors_import_is_told() -> None:
         found = getattr(pbxapi.plugin, name)
         if getattr(found, "__module__", "").startswith("pbxapi.") and callable(found):
             assert f"### {name}\n" in made, f"{name} has no docstring"
+
+
+def test_the_page_is_what_the_docstrings_say_now() -> None:
+    made = runpy.run_path(str(SCRIPT))["reference"]()
+    assert SCRIPT.with_suffix(".md").read_text("utf-8") == made, "run: python docs/plugins/reference.py"

@@ -33,6 +33,7 @@ from pbxapi.plugin import (
     fields,
     invalid,
     list_records,
+    not_found,
     validate,
 )
 
@@ -43,6 +44,10 @@ class Callback(Record):
     extension_uuid = Link("v_extensions", "extension_uuid", load_default="")
     description = Text(max=1000, load_default="")
     state = Text(dump_only=True, metadata={"enum": ["open", "late", "done", "given up"]})
+
+
+class Wanted(Record):
+    state = Text(pattern="open|late", expected="open or late", load_default="")
 
 
 class Attempt(Record):
@@ -56,6 +61,14 @@ def store(call: Call, record: Mapping[str, Any], old: Mapping[str, Any] | None) 
     if old is None:
         delay = call.options["PBXAPI_CALLBACKS_REMIND_SECONDS"]
         call.later("remind", delay=delay, callback_uuid=record["callback_uuid"])
+
+
+def next_callback(call: Call) -> Answer:
+    """The oldest one that waits, for whoever has a minute."""
+    found = call.row("next", state=call.query.get("state", ""))
+    if found is None:
+        raise not_found("Nobody waits for a call")
+    return Answer(dict(found))
 
 
 def add_attempt(call: Call) -> Answer:
@@ -111,7 +124,11 @@ def expire(run: JobRun) -> None:
 
 def by_state(run: CheckRun) -> dict[tuple[str, ...], float]:
     """The figure: how many there are in each state, in all domains."""
-    rows = run.session.rows("select state, count(*) as callbacks from plugin_callbacks.callback group by state")
+    rows = run.session.rows(
+        "select state, count(*) as callbacks from plugin_callbacks.callback"
+        " where %(domains)s::uuid[] is null or domain_uuid = any(%(domains)s) group by state",
+        domains=None,
+    )
     return {(row["state"],): row["callbacks"] for row in rows}
 
 
@@ -163,6 +180,14 @@ callbacks = Resource(
     store=store,
     effects=effects,
     operations=(
+        Operation(
+            "next",
+            next_callback,
+            path="next",
+            query=Wanted,
+            answer=Callback,
+            summary="Get the callback that has waited longest",
+        ),
         Operation(
             "attempts",
             list_records,

@@ -19,6 +19,15 @@ def test_the_wallboard_shows_how_many_are_open(pbx: Pbx, client: Client, board: 
     assert client.get("callbacks", uuid)["state"] == "done"
 
 
+def test_the_one_that_has_waited_longest_is_next(client: Client) -> None:
+    assert client.request("GET", "/callbacks/next").status == 404
+    first, _ = (client.create("callbacks", number=number) for number in ("1001", "1002"))
+    assert client.request("GET", "/callbacks/next").data["callback_uuid"] == first
+    assert client.request("GET", "/callbacks/next.php", query={"state": "open"}).data["callback_uuid"] == first
+    assert client.request("GET", "/callbacks/next", query={"state": "late"}).status == 404
+    assert client.request("GET", "/callbacks/next", query={"state": "asleep"}).error["field"] == "state"
+
+
 def test_what_is_done_takes_no_attempt(client: Client) -> None:
     uuid = client.create("callbacks", number="+4930123456")
     for status in (201, 400):
