@@ -6,6 +6,7 @@ when it runs, so that each starts quickly. A further command is a further functi
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import subprocess
@@ -23,7 +24,7 @@ import click
 
 from pbxapi import __version__
 from pbxapi.errors import ConfigError
-from pbxapi.logs import log_to_stderr
+from pbxapi.logs import log_to_stderr, printable
 
 if TYPE_CHECKING:
     from pbxapi.config import Config
@@ -211,6 +212,32 @@ def rights(role: str, sql: bool, apply: bool) -> None:
         click.echo("nothing is missing")
     elif not apply:
         raise click.exceptions.Exit(1)
+
+
+@commands.command()
+@click.option("--fix", is_flag=True, help="Do what can be done by itself.")
+@click.option("--json", "as_json", is_flag=True, help="One object a line, for programs.")
+def doctor(fix: bool, as_json: bool) -> None:
+    """Look at the whole installation, and say what to do. Exits 1 where something does not work."""
+    from pbxapi.config import fusionpbx_conf
+    from pbxapi.doctor.checks import CHECKS
+    from pbxapi.doctor.checkup import Host, examine
+
+    logging.disable(logging.CRITICAL)  # what a check finds it says itself
+    conf, conf_path = fusionpbx_conf()
+    host = Host(_config(), conf, conf_path)
+    failed = False
+    for name, finding in examine(host, CHECKS, fix=fix):
+        failed |= finding.level == "fail"
+        if as_json:
+            told = {"check": name, "level": finding.level, "text": finding.text, "advice": finding.advice}
+            click.echo(json.dumps(told))
+            continue
+        click.echo(f"{finding.level:4}  {name:14}  {printable(finding.text)}")
+        if finding.advice:
+            click.echo(f"{'':22}> {printable(finding.advice)}")
+    host.close()
+    raise click.exceptions.Exit(int(failed))
 
 
 @commands.group()

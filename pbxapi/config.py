@@ -302,6 +302,17 @@ def admin_database_url(environ: Mapping[str, str] | None = None) -> str:
     return _database_url(conf, conf_name) if conf.get("database.0.name") else load_config(environ).database_url
 
 
+def fusionpbx_conf(environ: Mapping[str, str] | None = None) -> tuple[dict[str, str], Path | None]:
+    """FusionPBX's own configuration by its keys, and where it is; None where there is none.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    environ = os.environ if environ is None else environ
+    conf, name = _find_conf({**_find_settings(environ), **environ})
+    return conf, Path(name) if name else None
+
+
 def handed_on() -> dict[str, str]:
     """The variables of this product that are set, for processes that it starts."""
     return {name: value for name, value in os.environ.items() if name.startswith("PBXAPI_")}

@@ -59,6 +59,11 @@ def _numbered(statement: Statement | str) -> tuple[LiteralString, tuple[str, ...
     return _numbered_text(statement.text if isinstance(statement, Statement) else statement)
 
 
+def implementation() -> str:
+    """How psycopg speaks with PostgreSQL: ``binary`` or ``c``, or ``python``, which is several times slower."""
+    return psycopg.pq.__impl__
+
+
 class Session:
     """Runs statements on one connection; a handler gets one and never commits.
 

@@ -61,6 +61,7 @@ class Cache:
         else:
             raise ValueError(f"not a cache: method {method!r} with folder {folder}")
         self.method = method
+        self.folder = folder
         self._event_socket = event_socket
 
     def delete(self, keys: Iterable[str]) -> None:
