@@ -168,13 +168,23 @@ def jobs(plugin: str | None) -> None:
 
 
 @commands.command()
-def migrate() -> None:
-    """Make or update the tables of pbxapi and its plugins; FusionPBX's are never altered."""
-    from pbxapi.plugin.loader import migrate_all
+@click.option("--sql", is_flag=True, help="Only print what makes the missing tables on another node.")
+@click.option("--made-on-all-nodes", is_flag=True, help="Go on although the database is replicated.")
+def migrate(sql: bool, made_on_all_nodes: bool) -> None:
+    """Make or update the tables of pbxapi and its plugins; FusionPBX's are never altered.
+
+    Stops where a publication would carry the new tables' rows to nodes that lack the tables, and says what to do.
+    """
+    from pbxapi.data.migrations import ddl, pending_migrations
+    from pbxapi.plugin.loader import all_migrations, load_registry, migrate_all
 
     config = _config()
     with _database(config) as database:
-        applied = migrate_all(config, database)
+        if sql:
+            registry = load_registry(config, database, migrating=True)
+            click.echo(ddl(pending_migrations(database, all_migrations(registry))))
+            return
+        applied = migrate_all(config, database, made_on_all_nodes=made_on_all_nodes)
     for migration in applied:
         click.echo(f"applied {migration.owner}/{migration.name}")
     if not applied:

@@ -55,8 +55,40 @@ select md5(string_agg(part, '|' order by part)) as shape
 """
 
 
+# Only what publishes tables that do not exist yet; one of a list of tables cannot hold ours.
+_PUBLISHED = (
+    "select format('publication %I publishes all tables', pubname) as what from pg_publication where puballtables"
+)
+_PUBLISHED_SCHEMAS = """
+select format('publication %I publishes schema %I', p.pubname, n.nspname) as what
+  from pg_publication_namespace as s
+  join pg_publication as p on p.oid = s.pnpubid
+  join pg_namespace as n on n.oid = s.pnnspid
+ where n.nspname = 'pbxapi' or starts_with(n.nspname, 'plugin_')
+"""
+
+# What a migration says of rows, which replication carries to the other nodes by itself.
+_ROWS = re.compile(r"^(?:insert|update|delete)\b(?:[^;']|'(?:[^']|'')*')*;\n?", re.I | re.M)
+
+
 class MigrationError(Exception):
     """The database and the migrations of this version do not fit together; says what to do."""
+
+
+class ReplicatedError(MigrationError):
+    """The database is replicated together with tables that do not exist yet: the other nodes need them first."""
+
+    def __init__(self, published: Sequence[str]) -> None:
+        super().__init__(
+            f"{'; '.join(published)}. A row in a table that another node lacks stops its replication, so nothing "
+            "was changed here.\n"
+            "1. here: pbxapi migrate --sql >pbxapi.sql; run it by psql in the database of every other node\n"
+            "2. here: pbxapi migrate --made-on-all-nodes\n"
+            "3. on every other node: alter subscription NAME refresh publication;\n"
+            "4. here, where this node subscribes to another one: alter subscription NAME refresh publication with "
+            "(copy_data = false);\n"
+            "5. on every node: pbxapi rights --apply"
+        )
 
 
 @dataclass(frozen=True)
@@ -88,12 +120,18 @@ def builtin_migrations() -> list[Migration]:
     return read_migrations("pbxapi", builtin_folder("sql") / "migrations")
 
 
-def migrate(database: Database, migrations: Sequence[Migration]) -> list[Migration]:
+def migrate(
+    database: Database, migrations: Sequence[Migration], *, made_on_all_nodes: bool = False
+) -> list[Migration]:
     """Apply what is missing, each file in a transaction of its own; those applied now.
 
     Forward only. Several processes may call it at once: the others wait.
 
+    Args:
+        made_on_all_nodes: whether the nodes that this database is replicated to have what `ddl` says.
+
     Raises:
+        ReplicatedError: something is missing, and the other nodes need it first.
         MigrationError: an applied file has changed, the database is newer than this version, or a plugin's file
             changes what is not its own.
     """
@@ -102,9 +140,12 @@ def migrate(database: Database, migrations: Sequence[Migration]) -> list[Migrati
         connection.execute("set statement_timeout = 0")
         connection.execute("set lock_timeout = '30s'")
         connection.execute("select pg_advisory_lock(%s)", [_LOCK])
-        _run(connection, _TABLE)
         done = _applied(connection)
         _check(migrations, done)
+        missing = any((m.owner, m.name) not in done for m in migrations)
+        if missing and not made_on_all_nodes and (published := _published(connection)):
+            raise ReplicatedError(published)
+        _run(connection, _TABLE)
         for migration in migrations:
             if (migration.owner, migration.name) in done:
                 continue
@@ -148,13 +189,28 @@ def _foreign_shape(connection: Connection, migration: Migration) -> str | None:
 def pending_migrations(database: Database, migrations: Sequence[Migration]) -> list[Migration]:
     """What `migrate` would apply."""
     with database.dedicated() as connection:
-        found = connection.execute("select to_regclass('pbxapi.migration') is not null as found").fetchone()
-        done = _applied(connection) if found and found["found"] else {}
+        done = _applied(connection)
     _check(migrations, done)
     return [m for m in migrations if (m.owner, m.name) not in done]
 
 
+def ddl(migrations: Sequence[Migration]) -> str:
+    """What makes the tables of migrations on another node: for psql, all or nothing, and without any rows."""
+    parts = [_TABLE.strip() + ";", *(_ROWS.sub("", migration.text).strip() for migration in migrations)]
+    return "\n\n".join(["begin;", *parts, "commit;"])
+
+
+def _published(connection: Connection) -> list[str]:
+    found = connection.execute(_PUBLISHED).fetchall()
+    if connection.info.server_version >= 150_000:
+        found += connection.execute(_PUBLISHED_SCHEMAS).fetchall()
+    return [row["what"] for row in found]
+
+
 def _applied(connection: Connection) -> dict[tuple[str, str], str]:
+    found = connection.execute("select to_regclass('pbxapi.migration') is not null as found").fetchone()
+    if not (found and found["found"]):
+        return {}
     rows = connection.execute("select owner, name, checksum from pbxapi.migration").fetchall()
     return {(row["owner"], row["name"]): row["checksum"] for row in rows}
 

@@ -25,6 +25,7 @@ from pbxapi.data.listing import Listing
 from pbxapi.data.migrations import (
     Migration,
     MigrationError,
+    ReplicatedError,
     builtin_migrations,
     migrate,
     pending_migrations,
@@ -435,23 +436,27 @@ def all_migrations(registry: Registry) -> list[Migration]:
     return [*builtin_migrations(), *(m for loaded in registry.plugins for m in _own_migrations(loaded))]
 
 
-def migrate_all(config: Config, database: Database) -> list[Migration]:
+def migrate_all(config: Config, database: Database, *, made_on_all_nodes: bool = False) -> list[Migration]:
     """Bring the database up to date for the product and its plugins; what was applied now.
 
     A plugin whose migrations fail is left out, with its reason in the log; the others get theirs.
 
+    Args:
+        made_on_all_nodes: as `migrate` takes it.
+
     Raises:
+        ReplicatedError: the other nodes need the tables first.
         MigrationError: the database and the product's own migrations do not fit together.
         PluginError: a built-in plugin cannot be used with this database.
     """
-    applied = migrate(database, builtin_migrations())
+    applied = migrate(database, builtin_migrations(), made_on_all_nodes=made_on_all_nodes)
     for loaded in load_registry(config, database, migrating=True).plugins:
         own = _own_migrations(loaded)
         if not own:
             continue
         try:
-            applied += migrate(database, [*builtin_migrations(), *own])
-        except UNAVAILABLE:
+            applied += migrate(database, [*builtin_migrations(), *own], made_on_all_nodes=made_on_all_nodes)
+        except (*UNAVAILABLE, ReplicatedError):
             raise
         except (DatabaseError, MigrationError, PluginError) as error:
             if loaded.builtin:

@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -62,9 +62,19 @@ class EmbeddedPostgres:
         durable: without it nothing is synced to disk and commits do not wait: quick, for tests that do not
             look at what a killed server has kept.
         version: 16 or 18; a folder belongs to the version that made it.
+        settings: of PostgreSQL's own, by name, over those that it is given here.
     """
 
-    def __init__(self, folder: Path, *, port: int | None = None, durable: bool = True, version: int = 18) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        port: int | None = None,
+        durable: bool = True,
+        version: int = 18,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        self._own_settings = settings or {}
         self._folder = folder.absolute()
         self._port = port
         self._durable = durable
@@ -75,7 +85,9 @@ class EmbeddedPostgres:
 
     @classmethod
     @contextmanager
-    def temporary(cls, *, durable: bool = False, version: int = 18) -> Iterator[EmbeddedPostgres]:
+    def temporary(
+        cls, *, durable: bool = False, version: int = 18, settings: Mapping[str, str] | None = None
+    ) -> Iterator[EmbeddedPostgres]:
         """A started one for tests, in a temporary folder that goes with it.
 
         One that is not durable lies in memory where there is room: databases are copied seven times as fast.
@@ -83,7 +95,7 @@ class EmbeddedPostgres:
         place = None if durable else _roomy_memory()
         folder = Path(tempfile.mkdtemp(prefix="pbxapi-postgres-", dir=place))
         folder.chmod(0o711)  # what is in it is private itself
-        server = cls(folder, durable=durable, version=version)
+        server = cls(folder, durable=durable, version=version, settings=settings)
         try:
             server.start()
             yield server
@@ -254,6 +266,7 @@ class EmbeddedPostgres:
         }
         if not self._durable:
             settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+        settings |= self._own_settings
         return [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
 
     def _ready(self) -> bool:
