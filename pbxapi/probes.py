@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from flask import Flask, Request, Response, jsonify, request
 
 from pbxapi.changes.health import health, timed
@@ -41,6 +43,7 @@ def add_probes(app: Flask, services: Services) -> None:
     app.add_url_rule("/metrics", view_func=figures)
     # Workers that end and those that take their place overlap while gunicorn reloads.
     services.figures = Figures(app, services.database, 2 * services.config.workers + 4)
+    services.streams.counted = partial(services.figures.shift, "stream_clients")
     metrics = Metrics(services.figures, services.database, services.registry)
 
 

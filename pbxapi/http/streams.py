@@ -18,7 +18,7 @@ import threading
 import time
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -164,6 +164,9 @@ class Streams:
 
     Args:
         registry: the plugins, whose types of events can be asked for.
+
+    Attributes:
+        counted: called with 1 when a stream is opened, with -1 when it has ended.
     """
 
     def __init__(self, config: Config, database: Database, callers: Callers, registry: Registry) -> None:
@@ -175,6 +178,7 @@ class Streams:
         self._lock = threading.Lock()
         self._open: Counter[str] = Counter()
         self._crew: _Crew | None = None
+        self.counted: Callable[[int], None] = lambda _: None
 
     def open(self, request: Request, caller: Caller, wish: EventStream) -> Response:
         """Answer a request with a stream: it goes on after ``Last-Event-ID``, else after the wish's own position.
@@ -231,6 +235,7 @@ class Streams:
             self._open[key_id] -= 1
             if not self._open[key_id]:
                 del self._open[key_id]
+        self.counted(-1)
 
     def _reserve(self, key_id: str) -> None:
         wait = {"Retry-After": "30"}
@@ -241,6 +246,7 @@ class Streams:
                 message = f"A key may have {self._most_per_key} event streams open"
                 raise ApiError(429, "TOO_MANY_STREAMS", message, headers=wait)
             self._open[key_id] += 1
+        self.counted(1)
 
     def _board(self, stream: _Stream) -> None:
         with self._lock:

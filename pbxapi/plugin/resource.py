@@ -236,8 +236,8 @@ class Resource:
     def changes(self) -> list[str]:
         """Which of create, update and delete can befall a record."""
         offered = {operation.name for operation in self.all_operations() if operation.writes}
-        # An operation of its own, such as the rotation of a key, notes an update.
-        further = bool(offered - PAST.keys())
+        # An operation of its own, such as the rotation of a key, notes an update of a record.
+        further = bool(self.table and offered - PAST.keys())
         return [action for action in PAST if action in offered or (action == "update" and further)]
 
     def event(self, action: str) -> str:

@@ -3,7 +3,20 @@
 A batch is answered by get like a change: pending until all of its changes are applied, failed once one has.
 """
 
-from pbxapi.plugin import Nested, Plugin, Record, Resource, Sort, Text, fields
+from pbxapi.plugin import (
+    Answer,
+    ApiError,
+    Call,
+    Nested,
+    Operation,
+    Plugin,
+    Record,
+    Resource,
+    Sort,
+    Text,
+    TrueFalse,
+    fields,
+)
 
 
 class NodeState(Record):
@@ -22,7 +35,31 @@ class Change(Record):
     batch_id = Text(dump_only=True, metadata={"description": "Of the batch or import that it was part of."})
     record_uuid = fields.UUID(dump_only=True)
     created_at = Text(dump_only=True)
+    domain_uuid = fields.UUID(dump_only=True)
+    domain_name = Text(dump_only=True)
+    error = Text(dump_only=True, metadata={"description": "why it failed or waits, on the first such node"})
     nodes = Nested(NodeState, many=True, dump_only=True)
+
+
+class Which(Record):
+    all_domains = TrueFalse(metadata={"description": "Of every domain that the key opens, instead of one."})
+
+
+class Retried(Record):
+    change_id = fields.UUID()
+    nodes = fields.List(Text(), metadata={"description": "The nodes that try it again."})
+
+
+def retry(call: Call) -> Answer:
+    """Have a change, or all of a batch, tried again at once where it failed or waits for its next attempt.
+
+    Raises:
+        ApiError: 409 where it is applied everywhere.
+    """
+    nodes = call.value("retry", change_id=call.uuid)
+    if not nodes:
+        raise ApiError(409, "NOTHING_TO_RETRY", "The change waits for no node and failed on none")
+    return Answer({"change_id": call.uuid, "nodes": nodes}, message="Change is tried again")
 
 
 changes = Resource(
@@ -31,6 +68,19 @@ changes = Resource(
     id="change_id",
     schema=Change,
     standard=("list", "get"),
+    operations=(
+        Operation(
+            "retry",
+            retry,
+            ("POST",),
+            "item",
+            path="retry",
+            answer=Retried,
+            writes=True,
+            summary="Try a change again that failed or waits",
+        ),
+    ),
+    query=Which,
     sort={"created_at": Sort("noted_at", "time")},
     order="-created_at",
     filters=("state", "resource", "action", "record_uuid", "batch_id"),

@@ -3,11 +3,11 @@
 -- out: the columns of a change, nodes as a list; a batch is of no resource and no record
 -- index: primary keys, pbxapi.change (batch_id)
 with asked as (
-  select c.change_id, c.resource, c.action, c.record_uuid, c.batch_id, c.created_at
+  select c.change_id, c.resource, c.action, c.record_uuid, c.batch_id, c.created_at, c.domain_name
     from pbxapi.change as c
    where c.domain_uuid = %(domain_uuid)s and c.change_id = %(change_id)s
   union all
-  select c.change_id, '', 'batch', null, c.batch_id, c.created_at
+  select c.change_id, '', 'batch', null, c.batch_id, c.created_at, c.domain_name
     from pbxapi.change as c
    where c.domain_uuid = %(domain_uuid)s and c.batch_id = %(change_id)s
 ), node as (
@@ -34,6 +34,9 @@ select %(change_id)s::uuid as change_id, min(resource) as resource, min(action) 
                  'applied_at',
                  coalesce(to_char(node.applied_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), '')
                ) order by node.node), '[]')
-          from node) as nodes
+          from node) as nodes,
+       %(domain_uuid)s::uuid as domain_uuid, coalesce(min(domain_name), '') as domain_name,
+       coalesce((select node.error from node where node.state <> 'applied' order by node.state, node.node limit 1),
+                '') as error
   from asked
 having count(*) > 0

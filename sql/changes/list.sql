@@ -1,5 +1,5 @@
--- Changes of a domain, for the list.
--- in:  domain_uuid uuid
+-- Changes of a domain or of all domains of the key, for the list.
+-- in:  domain_uuid uuid, domains uuid[] (NULL: any), all_domains text
 -- out: the columns of a change, state as pending, applied or failed over all nodes
 -- index: pbxapi.change (domain_uuid, created_at)
 select c.change_id, c.resource, c.action, c.record_uuid, coalesce(c.batch_id::text, '') as batch_id,
@@ -8,6 +8,12 @@ select c.change_id, c.resource, c.action, c.record_uuid, coalesce(c.batch_id::te
        (select case when count(*) = 0 or bool_or(n.state = 'pending') then 'pending'
                     when bool_or(n.state = 'failed') then 'failed'
                     else 'applied' end
-          from pbxapi.change_node as n where n.change_id = c.change_id) as state
+          from pbxapi.change_node as n where n.change_id = c.change_id) as state,
+       c.domain_uuid, coalesce(c.domain_name, '') as domain_name,
+       coalesce((select n.error from pbxapi.change_node as n
+                  where n.change_id = c.change_id and n.state <> 'applied'
+                  order by n.state, n.node limit 1), '') as error
   from pbxapi.change as c
  where c.domain_uuid = %(domain_uuid)s
+    or (%(all_domains)s::text = 'true'
+        and (%(domains)s::uuid[] is null or c.domain_uuid = any(%(domains)s)))

@@ -8,6 +8,7 @@ import os
 import socket
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -290,6 +291,20 @@ def test_a_client_of_http_1_0_gets_the_bare_events(served):
     assert "transfer-encoding" not in stream.headers
     served.tell("bare")
     assert stream.told(1)[0].data["data"]["number"] == "bare"
+
+
+def test_open_streams_are_counted_for_the_metrics(served):
+    def clients() -> float:
+        with urllib.request.urlopen(f"http://127.0.0.1:{served.port}/metrics") as answer:
+            lines = answer.read().decode().splitlines()
+        return next(float(line.split()[1]) for line in lines if line.startswith("pbxapi_event_stream_clients "))
+
+    _wait(lambda: clients() == 0)
+    served.stream()
+    served.stream()
+    assert clients() == 2
+    served.close()
+    _wait(lambda: clients() == 0)
 
 
 def test_head_holds_no_place(served):
