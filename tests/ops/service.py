@@ -47,12 +47,16 @@ class Service:
     """`pbxapi serve` as systemd runs it: a socket that was opened before, and a place to tell of progress.
 
     Attributes:
+        path: of the socket.
+        log: what it writes to its standard error.
         settings: the product's own file.
         path: of the socket.
         main: process that is to be told things; the newest one that said so.
     """
 
-    def __init__(self, folder: Path, database_url: str, command: Sequence[Path | str] = COMMAND) -> None:
+    def __init__(
+        self, folder: Path, database_url: str, command: Sequence[Path | str] = COMMAND, **variables: str
+    ) -> None:
         self.settings = folder / "pbxapi.env"
         self.path = folder / "api.sock"
         self._notified = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -62,7 +66,7 @@ class Service:
         self._listening.bind(str(self.path))
         self._listening.listen(512)
         self._url = database_url
-        self.set()
+        self.set(**variables)
         self.log = folder / "serve.log"
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
