@@ -264,6 +264,7 @@ class Call:
                 self.resource.shared["number_taken"],
                 number=number,
                 domain_uuid=self.caller.domain_uuid,
+                domain_name=self.caller.domain_name,
                 own=self.uuid,
             )
             if taken is not None:

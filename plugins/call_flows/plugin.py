@@ -12,7 +12,7 @@ from uuid import UUID
 from pbxapi_plugins.dialplans.owned import OwnedDialplan
 from pbxapi_plugins.dialplans.targets import check_own_context, check_sound, check_target
 
-from pbxapi.plugin import Call, Plugin, Record, Resource, Sort, Text, TrueFalse, duplicate, fields, invalid
+from pbxapi.plugin import Call, Plugin, Record, Resource, Sort, Text, TrueFalse, fields, invalid
 from pbxapi.plugin.dialling import NUMBER
 from pbxapi.xml import call_flow_dialplan
 
@@ -64,8 +64,6 @@ def prepare(call: Call, record: dict[str, Any], old: Mapping[str, Any] | None) -
     code = record["call_flow_feature_code"]
     if code and code == record["call_flow_extension"]:
         raise invalid("call_flow_feature_code must differ from the extension", "call_flow_feature_code")
-    if code and code != before.get("call_flow_feature_code") and call.row("dialled", number=code):
-        raise duplicate(f"The number {code} is taken by a dialplan", "call_flow_feature_code")
     for target in _TARGETS:
         if any(record[column] != before.get(column) for column in target):
             check_target(call, record[target[0]], record[target[1]], target)

@@ -131,6 +131,7 @@ def test_a_code_that_a_dialplan_answers_to_is_taken(pbx: Pbx, client: Client) ->
         " values (gen_random_uuid(), '${domain_name}', 'voicemail', '*98', true)"
     )
     assert refused(client, call_flow_feature_code="*98") == (409, "call_flow_feature_code")
+    assert refused(client, call_flow_extension="*98") == (409, "call_flow_extension")
 
 
 def test_each_save_clears_the_context(pbx: Pbx, client: Client) -> None:

@@ -284,3 +284,31 @@ def shape(element: Any) -> Any:
         n: v for n, v in element.attrib.items() if (n, v) not in (("continue", ""), ("continue", "false"))
     }
     return element.tag, attributes, [shape(child) for child in element]
+
+
+def test_a_group_does_not_shadow_fusionpbxs_own_codes(pbx: Pbx, client: Client) -> None:
+    add = (
+        "insert into v_dialplans (dialplan_uuid, domain_uuid, dialplan_context, dialplan_name, dialplan_number,"
+        " dialplan_enabled) values (gen_random_uuid(), %(domain)s, %(context)s, 'code', %(number)s, %(enabled)s)"
+    )
+    (own,) = pbx.rows("select domain_uuid from v_domains where domain_name = %(name)s", name=pbx.domain)
+    (other,) = pbx.rows("select domain_uuid from v_domains where domain_name = %(name)s", name=pbx.other_domain)
+    for domain, context, number, enabled in (
+        (None, "global", "*98", "true"),
+        (None, "${domain_name}", "*99[ext]", "true"),
+        (None, "global", "[ext]", "true"),
+        (own["domain_uuid"], pbx.domain, "*732", "true"),
+        (own["domain_uuid"], pbx.domain, "*780", "false"),
+        (other["domain_uuid"], pbx.other_domain, "*925", "true"),
+    ):
+        pbx.run(add, domain=domain, context=context, number=number, enabled=enabled)
+    for number in ("*98", "*991001", "*732"):
+        reply = client.call("ring-groups", "create", json={"ring_group_name": "x", "ring_group_extension": number})
+        assert (reply.status, reply.error["field"]) == (409, "ring_group_extension"), number
+        assert reply.error["message"] == f"The number {number} is taken by a dialplan"
+    for number in ("*780", "*925", "*99", "*99x", "79000"):
+        uuid = client.create("ring-groups", ring_group_name="x", ring_group_extension=number)
+        # Its own dialplan has the number now, and does not stand in its way.
+        client.update("ring-groups", uuid, ring_group_extension="79001")
+        client.update("ring-groups", uuid, ring_group_extension=number)
+        client.delete("ring-groups", uuid)
