@@ -25,6 +25,7 @@ from pbxapi.plugin import (
     Sort,
     Text,
     WriteFile,
+    clear_cache,
     fields,
     invalid,
 )
@@ -149,6 +150,11 @@ def effects(change: Change) -> Iterator[Effect]:
     if current and new and current["recording_base64"]:
         sound = base64.b64decode(current["recording_base64"])
         yield WriteFile("recordings", f"{change.domain_name}/{now}", sound)
+    if change.action != "update" or "recording_filename" in change.changed:
+        # A menu's document holds where the file was found, or that it was not.
+        for name in change.values("recording_filename"):
+            for menu in change.rows("menus", filename=name):
+                yield clear_cache(f"configuration:ivr.conf:{menu['ivr_menu_uuid']}")
 
 
 recordings = Resource(

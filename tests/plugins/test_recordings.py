@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from typing import Any
 
 from pbxapi.sandbox.sample import DOMAIN, uuid_of
@@ -111,6 +112,38 @@ def test_whoever_deletes_or_renames_is_told_what_plays_it(pbx: Pbx, client: Clie
     assert renamed.body["warnings"] == said
     client.update("recordings", uuid, recording_filename="welcome.wav")
     assert client.delete("recordings", uuid).body["warnings"] == said
+
+
+def test_the_documents_of_the_menus_that_play_it_are_made_anew(pbx: Pbx, client: Client) -> None:
+    menu = {"ivr_menu_name": "main", "ivr_menu_extension": "7701", "ivr_menu_greet_long": "other.wav"}
+    top = client.create("ivr-menus", **menu)
+    low = client.create(
+        "ivr-menus",
+        **{
+            **menu,
+            "ivr_menu_extension": "7702",
+            "ivr_menu_greet_long": "welcome.wav",
+            "ivr_menu_parent_uuid": top,
+        },
+    )
+    apart = client.create("ivr-menus", **{**menu, "ivr_menu_extension": "7703"})
+    pbx.apply()
+    cached = {uuid: pbx.folders["cache"] / f"configuration.ivr.conf.{uuid}" for uuid in (top, low, apart)}
+
+    def stay(write: Callable[[], Any]) -> list[str]:
+        for file in cached.values():
+            file.write_text("<x/>")
+        write()
+        pbx.apply()
+        return [uuid for uuid, file in cached.items() if file.exists()]
+
+    made: list[str] = []
+    assert stay(lambda: made.append(client.create("recordings", **WELCOME))) == [apart]
+    uuid = made[0]
+    assert stay(lambda: client.update("recordings", uuid, recording_description="x")) == [top, low, apart]
+    assert stay(lambda: client.update("recordings", uuid, recording_filename="hello.wav")) == [apart]
+    assert stay(lambda: client.update("recordings", uuid, recording_filename="welcome.wav")) == [apart]
+    assert stay(lambda: client.delete("recordings", uuid)) == [apart]
 
 
 NONSENSE: list[tuple[str, Any]] = [
