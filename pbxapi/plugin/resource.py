@@ -112,6 +112,11 @@ class Operation:
         """The file of the ``.php`` URL, such as ``list.php``."""
         return f"{self.php or self.name}.php"
 
+    @property
+    def reads(self) -> bool:
+        """Whether nothing is different afterwards; one without a transaction may still do something outside."""
+        return not self.writes and "GET" in self.methods
+
 
 @dataclass(frozen=True)
 class Unique:
