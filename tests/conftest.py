@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -109,3 +114,113 @@ def start_sandbox(sandbox_folder: Path) -> Iterator[Callable[..., RunningSandbox
     for process in started:
         process.terminate()
         process.communicate(timeout=60)
+
+
+@dataclass(frozen=True)
+class Received:
+    """One request that a receiver got.
+
+    Attributes:
+        at: when, in seconds of the monotonic clock.
+    """
+
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+    at: float
+
+    @property
+    def event(self) -> dict[str, Any]:
+        """The body."""
+        return dict(json.loads(self.body))
+
+
+Answering = tuple[int, bytes, Mapping[str, str]]
+
+
+class Receiver:
+    """A server of webhooks on 127.0.0.1 that does what a test tells it to.
+
+    Attributes:
+        behave: called with each request; answers status, body and headers, or raises ConnectionAbortedError to
+            close the connection without a word. It may take its time.
+        requests: what came, in order.
+    """
+
+    def __init__(self) -> None:
+        self.requests: list[Received] = []
+        self.behave: Callable[[Received], Answering] = lambda _: (204, b"", {})
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                length = int(self.headers.get("Content-Length", 0))
+                got = Received(self.path, dict(self.headers), self.rfile.read(length), time.monotonic())
+                receiver.requests.append(got)
+                try:
+                    status, body, headers = receiver.behave(got)
+                except ConnectionAbortedError:
+                    return
+                with suppress(OSError):  # who asked may have lost patience
+                    self.send_response(status)
+                    for name, value in {"Content-Length": str(len(body)), **headers}.items():
+                        self.send_header(name, value)
+                    self.end_headers()
+                    self.wfile.write(body)
+
+            do_GET = do_POST
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self._server.block_on_close = False
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self._server.server_port}/hook"
+
+    def events(self, *types: str) -> list[dict[str, Any]]:
+        """The events that came, repeated ones too."""
+        found = [request.event for request in list(self.requests)]
+        return [event for event in found if not types or event["type"] in types]
+
+    def wait_for(self, true: Callable[[], object], seconds: float = 20.0) -> None:
+        """Wait until something is true.
+
+        Raises:
+            AssertionError: it is not in time.
+        """
+        end = time.monotonic() + seconds
+        while not true():
+            assert time.monotonic() < end, f"not within {seconds:g} s; {len(self.requests)} requests came"
+            time.sleep(0.01)
+
+    def close(self) -> None:
+        """End it; its port refuses connections then."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+@pytest.fixture
+def receivers() -> Iterator[Callable[[], Receiver]]:
+    """Makes receivers of webhooks."""
+    with ExitStack() as stack:
+
+        def make() -> Receiver:
+            receiver = Receiver()
+            stack.callback(receiver.close)
+            return receiver
+
+        yield make
+
+
+@pytest.fixture
+def receiver(receivers: Callable[[], Receiver]) -> Receiver:
+    """A receiver of webhooks."""
+    return receivers()

@@ -291,6 +291,7 @@ def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
             "PBXAPI_DATABASE_URL": url,
             "PBXAPI_REDIS_URL": redis.url,
             "PBXAPI_BIND": f"127.0.0.1:{port}",
+            "PBXAPI_WEBHOOK_ALLOW": "127.0.0.0/8",
         }
         house = House(postgres, redis, database, environment, [], None, None, "")  # type: ignore[arg-type]
         house.url = f"http://127.0.0.1:{port}/api/v1"
