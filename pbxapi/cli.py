@@ -651,7 +651,7 @@ def _config() -> Config:
 def _database(config: Config) -> Iterator[Database]:
     from pbxapi.data.database import Database
 
-    database = Database(config.database_url, name="pbxapi")
+    database = Database(config.database_url, max_size=6, name="pbxapi")  # a worker has several threads
     with database.dedicated():
         pass  # one that does not answer is told at once; the pool would try for seconds
     try:

@@ -1,4 +1,7 @@
-"""The worker of one switch node: an RQ worker with one queue, beside it a heartbeat, a relay and live answers."""
+"""The worker of one switch node: an RQ worker with one queue, beside it threads of their own.
+
+They are the heartbeat, the relay, live answers, and the listener to what the switch tells.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from rq import Queue, SimpleWorker
 from rq.exceptions import StopRequested
 
 from pbxapi.changes import drain
+from pbxapi.changes.listener import Listener
 from pbxapi.changes.live import Answerer
 from pbxapi.changes.nodes import Heartbeat, register
 from pbxapi.changes.queues import connect, drain_queue
@@ -26,6 +30,7 @@ from pbxapi.data.database import UNAVAILABLE, Database
 from pbxapi.errors import SwitchError
 from pbxapi.plugin.loader import Registry
 from pbxapi.switch.commands import host_name
+from pbxapi.switch.connection import Place
 from pbxapi.switch.event_socket import EventSocket
 
 log = logging.getLogger(__name__)
@@ -82,16 +87,16 @@ def run_worker(config: Config, database: Database, registry: Registry, *, relay:
 def _serve_node(
     config: Config, database: Database, registry: Registry, stopping: threading.Event, *, relay: bool
 ) -> None:
-    commands_socket = EventSocket(config.esl_host, config.esl_port, config.esl_password)
+    place = Place(config.esl_host, config.esl_port, config.esl_password)
+    commands_socket = EventSocket.to(place)
     name = config.node or _ask_name(commands_socket, stopping)
     if not name or not _register(database, name, stopping):
         return
     drain.serve(name, drain.NodeDrain(config, database, registry, name, commands_socket))
-    live_socket = EventSocket(config.esl_host, config.esl_port, config.esl_password)
-    beating_socket = EventSocket(config.esl_host, config.esl_port, config.esl_password)
-    beside: list[Heartbeat | Answerer | Relay] = [
-        Heartbeat(database, name, beating_socket),
-        Answerer(config.redis_url, name, live_socket),
+    beside: list[Heartbeat | Answerer | Listener | Relay] = [
+        Heartbeat(database, name, EventSocket.to(place)),
+        Answerer(config.redis_url, name, EventSocket.to(place)),
+        Listener(database, name, place, EventSocket.to(place)),
     ]
     if relay:
         beside.append(Relay(database, config.redis_url, config.changes_keep_days))

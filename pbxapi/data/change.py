@@ -205,6 +205,8 @@ select change_id, %(name)s
 
 _FORGET_STATES = "delete from pbxapi.change_node where node = %(name)s"
 
+_FORGET_LISTENER = "delete from pbxapi.listener where node = %(name)s"
+
 _FORGET_NODE = "delete from pbxapi.node where name = %(name)s"
 
 
@@ -223,4 +225,5 @@ def forget_node(session: Session, name: str) -> bool:
     """Forget a node with all that waits for it, in the session's transaction; False if it is not known."""
     session.run(_CHANGE_NODES)
     session.run(_FORGET_STATES, name=name)
+    session.run(_FORGET_LISTENER, name=name)
     return session.run(_FORGET_NODE, name=name) > 0

@@ -30,7 +30,7 @@ from xml.etree.ElementTree import Element
 from pbxapi.sandbox import switch_xml
 from pbxapi.sandbox.process import claim_port
 from pbxapi.sandbox.switch_lua import XmlHandler
-from pbxapi.sandbox.switch_socket import Connection, Event
+from pbxapi.sandbox.switch_socket import EVENTS_MOST, Connection, Event
 from pbxapi.sandbox.switch_state import (
     CHANNEL_COLUMNS,
     SIP_ADDRESS,
@@ -103,6 +103,7 @@ class SwitchSimulator:
         variables: global variables, for `global_getvar` and `$${name}`.
         profiles: the SIP profiles by name.
         answer_delay: see slow().
+        events_most: how many events wait for one client; what comes then is lost.
         pause_before_cache_write: called with the cache key after the SELECT and before the cache file is
             written, in the thread of the connection; what it waits for happens in between.
     """
@@ -145,6 +146,7 @@ class SwitchSimulator:
         self.registrations: list[Registration] = []
         self.calls: dict[str, Call] = {}
         self.answer_delay = 0.0
+        self.events_most = EVENTS_MOST
 
         self._directory_dir = directory_dir or (conf_dir and conf_dir / "directory")
         self._sip_profiles_dir = sip_profiles_dir or (conf_dir and conf_dir / "sip_profiles")
@@ -155,6 +157,7 @@ class SwitchSimulator:
         self._tree = Element("document")
         self._broken: str | None = None
         self._muted = False
+        self._withholding = False
         self._refusing = False
         self._reloading = 0
         self._sequence = 0
@@ -179,6 +182,7 @@ class SwitchSimulator:
             "reloadxml": lambda _: f"+OK [{self._reload_xml('reloadxml')}]\n",
             "show": self._show,
             "sofia": self._sofia,
+            "sofia_contact": self._sofia_contact,
             "status": self._status,
             "switchname": lambda _: self.switchname,
             "user_data": self._user_data,
@@ -344,7 +348,7 @@ class SwitchSimulator:
                 body,
             )
             with self._lock:
-                connections = list(self._connections)
+                connections = list(self._connections) if not self._withholding else []
             for connection in connections:
                 connection.deliver(event)
 
@@ -372,6 +376,19 @@ class SwitchSimulator:
     def drop_connections(self) -> None:
         """Cut all connections now; new ones are welcome."""
         self._close_connections(lambda connection: not connection.controls)
+
+    def freeze_connections(self) -> None:
+        """Let nothing pass on the connections of this moment, though they look open; new ones are welcome.
+
+        So they are where the switch's host, or a firewall in between, went without a word.
+        """
+        with self._lock:
+            for connection in self._connections:
+                connection.frozen = not connection.controls
+
+    def withhold_events(self, withholding: bool = True) -> None:
+        """Obey commands and deliver no events, or deliver again; what was fired meanwhile is lost."""
+        self._withholding = withholding
 
     def break_xml(self, message: str) -> None:
         """Find the XML files broken until mend_xml().
@@ -672,18 +689,25 @@ class SwitchSimulator:
         Args:
             contact: SIP address; `sip:<user>@<network_ip>:<network_port>` if not given.
             expires: seconds; it does not run out by itself.
+                A registration of the same contact is renewed.
             realm: the domain that it authenticated in; the domain if not given.
 
         Returns:
             Its call id.
         """
-        call_id = f"{uuid4()}@{network_ip}"
+        contact = contact or f"sip:{user}@{network_ip}:{network_port}"
+        known = [
+            known
+            for known in self.registrations
+            if (known.user, known.domain, known.contact, known.profile) == (user, domain, contact, profile)
+        ]
+        call_id = known[0].call_id if known else f"{uuid4()}@{network_ip}"
         registration = Registration(
             user=user,
             domain=domain,
             profile=profile,
             agent=agent,
-            contact=contact or f"sip:{user}@{network_ip}:{network_port}",
+            contact=contact,
             network_ip=network_ip,
             network_port=network_port,
             transport=transport,
@@ -692,23 +716,44 @@ class SwitchSimulator:
             realm=realm or domain,
         )
         with self._lock:
+            self.registrations = [other for other in self.registrations if other not in known]
             self.registrations.append(registration)
-        self._fire_custom("sofia::register", registration.headers())
+        renewed = {"update-reg": "true"} if known else {}
+        self._fire_custom("sofia::register", registration.headers() | renewed)
         return call_id
 
     def unregister(self, user: str, domain: str) -> None:
         """Let the phones of a user unregister."""
         self._remove_registrations(lambda known: (known.user, known.domain) == (user, domain), "sofia::unregister")
 
+    def expire(self, user: str, domain: str) -> None:
+        """Let the registrations of a user run out."""
+        self._remove_registrations(lambda known: (known.user, known.domain) == (user, domain), "sofia::expire")
+
+    def disconnect(self, user: str, domain: str) -> None:
+        """Let the TCP connections break over which the phones of a user registered."""
+        self._remove_registrations(lambda known: (known.user, known.domain) == (user, domain), "disconnection")
+
+    def _sofia_contact(self, argument: str) -> str:
+        user, _, domain = argument.rpartition("/")[2].partition("@")
+        with self._lock:
+            found = [
+                f"sofia/{known.profile}/{known.contact}"
+                for known in self.registrations
+                if (known.user, known.domain) == (user, domain)
+            ]
+        return ",".join(found) or "error/user_not_registered"
+
     def _remove_registrations(self, which: Callable[[Registration], bool], subclass: str) -> None:
         with self._lock:
-            gone = [known for known in self.registrations if which(known)]
-            self.registrations = [known for known in self.registrations if known not in gone]
-        for known in gone:
-            headers = known.headers()
-            if subclass == "sofia::expire":
-                headers |= {"user": known.user, "host": known.domain}
-            self._fire_custom(subclass, headers)
+            leaving = [known for known in self.registrations if which(known)]
+            self.registrations = [known for known in self.registrations if known not in leaving]
+        for known in leaving:
+            if subclass == "disconnection":
+                self._fire_custom("sofia::unregister", known.broken_headers())
+            else:
+                gone = known.gone_headers() if subclass == "sofia::expire" else known.headers()
+                self._fire_custom(subclass, gone)
 
     def message_waiting(self, box: str, domain: str, new: int, saved: int = 0) -> None:
         """Fire the event that sets the lamp of a voicemail box."""
@@ -716,6 +761,7 @@ class SwitchSimulator:
             "MWI-Messages-Waiting": "yes" if new else "no",
             "MWI-Message-Account": f"sip:{box}@{domain}",
             "MWI-Voice-Message": f"{new}/{saved} (0/0)",
+            "sofia-profile": "internal",
         }
         self.fire("MESSAGE_WAITING", headers)
 
@@ -792,6 +838,16 @@ class SwitchSimulator:
             self._sessions += 1
         self.fire("CHANNEL_CREATE", call.headers())
         return call_uuid
+
+    def route_call(self, uuid: str, variables: Mapping[str, str] | None = None, **columns: str) -> None:
+        """Do what a dialplan does to a call: set variables, and columns such as context and dest; no event."""
+        with self._lock:
+            self.calls[uuid].variables |= variables or {}
+            self.calls[uuid].row |= columns
+
+    def ring_call(self, uuid: str) -> None:
+        """Let a call's phone ring; KeyError when there is no such call."""
+        self.fire("CHANNEL_PROGRESS", self.calls[uuid].headers())
 
     def answer_call(self, uuid: str) -> None:
         """Let a call be answered; KeyError when there is no such call."""
@@ -871,7 +927,8 @@ class SwitchSimulator:
         call = self.calls.get(words[0])
         if call is None:
             return "-ERR No such channel!\n"
-        return call.variables.get(words[1], "_undef_")
+        found = call.variables.get(words[1], call.profile_field(words[1]))
+        return "_undef_" if found is None else found
 
     def _uuid_setvar(self, argument: str) -> str:
         name, _, value = argument.partition(" ")
@@ -924,8 +981,11 @@ class SwitchSimulator:
 
     def _uuid_audio(self, argument: str) -> str:
         match _words(argument):
-            case [name, "stop", *_] | [name, "start", "read" | "write", "mute" | "level", _, *_]:
+            case [name, "stop", *_] | [name, "start", "write", "mute" | "level", _, *_]:
                 return "+OK\n" if name in self.calls else "-ERR No such channel!\n"
+            case [name, "start", "read", "mute" | "level", level, *_] if name in self.calls:
+                self.calls[name].muted = level != "0"
+                return "+OK\n"
             case [name, _, *_] if name not in self.calls:
                 return "-ERR No such channel!\n"
         return "-USAGE: <uuid> [start [read|write] [mute|level <level>]|stop]\n"
@@ -1059,9 +1119,10 @@ class SwitchSimulator:
     def control(self, command: str) -> str:
         """Obey `api simulator <command>`: the methods of this class, for a simulator in another process.
 
-        `mute`, `unmute`, `slow 2`, `refuse_auth on|off`, `drop`, `break_xml <text>`, `mend_xml`, `go_away`,
-        `come_back`, `stats`; and with a JSON object of keyword arguments `register`, `unregister`, `call`,
-        `answer`, `bridge`, `hangup`, `gateway`, `message_waiting`. The connection that sends one is spared by
+        `mute`, `unmute`, `slow 2`, `refuse_auth on|off`, `drop`, `freeze`, `withhold on|off`, `break_xml <text>`,
+        `mend_xml`, `go_away`, `come_back`, `stats`; and with a JSON object of keyword arguments `register`,
+        `unregister`, `expire`, `disconnect`, `call`, `route`, `ring`, `answer`, `bridge`, `hangup`, `gateway`,
+        `message_waiting`. The connection that sends one is spared by
         the faults, so that it can end them.
 
         Returns:
@@ -1077,6 +1138,8 @@ class SwitchSimulator:
             "slow": lambda seconds: self.slow(float(seconds)),
             "refuse_auth": lambda which: self.refuse_auth({"on": True, "off": False}[which]),
             "drop": lambda _: self.drop_connections(),
+            "freeze": lambda _: self.freeze_connections(),
+            "withhold": lambda which: self.withhold_events({"on": True, "off": False}[which]),
             "break_xml": self.break_xml,
             "mend_xml": lambda _: self.mend_xml(),
             "go_away": lambda _: self.go_away(),
@@ -1084,7 +1147,11 @@ class SwitchSimulator:
             "stats": lambda _: json.dumps(self.stats()),
             "register": keywords(self.register),
             "unregister": keywords(self.unregister),
+            "expire": keywords(self.expire),
+            "disconnect": keywords(self.disconnect),
             "call": keywords(self.start_call),
+            "route": keywords(self.route_call),
+            "ring": keywords(self.ring_call),
             "answer": keywords(self.answer_call),
             "bridge": keywords(self.bridge),
             "hangup": keywords(self.end_call),

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from pbxapi.sandbox.switch import SwitchSimulator
 
 AUTHENTICATION_SECONDS = 25
+EVENTS_MOST = 100_000
+"""Events that wait for a client at most; what comes then is lost."""
+LOST_MOST = 500
+"""Lost events in a row, after which the switch ends the connection."""
 MAX_CONTENT = 16 * 1024 * 1024
 
 GOODBYE = "Disconnected, goodbye.\nSee you at ClueCon! http://www.cluecon.com/\n"
@@ -243,12 +247,15 @@ class Connection:
         self._outgoing: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._subscription = Subscription()
         self._held: list[bytes] | None = None
+        self._lost = 0
         self._lock = threading.Lock()
         self._writer = threading.Thread(target=self._write, name="switch-simulator-writer", daemon=True)
         self._reader = threading.Thread(target=self._read, name="switch-simulator-reader", daemon=True)
         self.closed = threading.Event()
         self.controls = False
         """Whether it has used a `simulator` command: then faults leave it alone."""
+        self.frozen = False
+        """Whether nothing passes any more either way, though it looks open: as where a host is gone."""
 
     def start(self) -> None:
         self._writer.start()
@@ -271,6 +278,12 @@ class Connection:
             frame = self._subscription.frame(event)
             if frame is None:
                 return
+            if self._outgoing.qsize() >= self._switch.events_most:
+                self._lost += 1
+                if self._lost > LOST_MOST:
+                    self.close()
+                return
+            self._lost = 0
             if self._held is None:
                 self._outgoing.put(frame)
             else:
@@ -283,6 +296,8 @@ class Connection:
                 self._send("Content-Type: auth/request\n\n")
                 self._socket.settimeout(AUTHENTICATION_SECONDS)
                 while (frame := read_frame(stream)) is not None and self._switch.wait_until_awake(self):
+                    if self.frozen:
+                        continue
                     verb, _, rest = frame.command.partition(" ")
                     verb = verb.lower()
                     if verb.startswith(("exit", "...")):
@@ -312,6 +327,8 @@ class Connection:
 
     def _write(self) -> None:
         while (data := self._outgoing.get()) is not None and self._switch.wait_until_awake(self):
+            if self.frozen:
+                continue
             try:
                 self._socket.sendall(data)
             except OSError:  # the client is gone

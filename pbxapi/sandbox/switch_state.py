@@ -234,6 +234,33 @@ class Registration:
         lines = "".join(f"        <{name}>{value}</{name}>\n" for name, value in values.items())
         return f"    <registration>\n{lines}    </registration>\n"
 
+    def gone_headers(self) -> dict[str, str]:
+        """Of the event sofia::expire, which comes from the table of registrations."""
+        return {
+            "profile-name": self.profile,
+            "call-id": self.call_id,
+            "user": self.user,
+            "username": self.user,
+            "host": self.domain,
+            "contact": f'"" <{self.contact}>',
+            "expires": str(int(self.expires)),
+            "user-agent": self.agent,
+            "realm": self.realm,
+            "network-ip": self.network_ip,
+            "network-port": self.network_port,
+        }
+
+    def broken_headers(self) -> dict[str, str]:
+        """Of the event sofia::unregister where the connection of the phone broke: it has no realm."""
+        return {
+            "profile-name": self.profile,
+            "from-user": self.user,
+            "from-host": self.domain,
+            "call-id": self.call_id,
+            "rpid": "unknown",
+            "reason": "socket-disconnection",
+        }
+
     def headers(self) -> dict[str, str]:
         """Of the events sofia::register and sofia::unregister."""
         return {
@@ -266,6 +293,7 @@ class Call:
         started, answered, ended: moments as time.time() gives them.
         partner: uuid of the leg that it is bridged to.
         callee: whether it is the second leg of a bridge; `show calls` has it in its partner's row.
+        muted: whether its own voice is not passed on.
     """
 
     row: dict[str, str]
@@ -275,6 +303,7 @@ class Call:
     ended: float | None = None
     partner: str | None = None
     callee: bool = False
+    muted: bool = False
 
     @property
     def uuid(self) -> str:
@@ -297,6 +326,21 @@ class Call:
             if moment:
                 self.variables |= {f"{name}_epoch": str(int(moment)), f"{name}_stamp": stamp(moment)}
         self.variables |= {"duration": str(duration), "billsec": str(billed), "hangup_cause": cause}
+
+    def profile_field(self, name: str) -> str | None:
+        """A field of the caller's profile, which `uuid_getvar` gives where no variable has that name."""
+        columns = {
+            "caller_id_name": "cid_name",
+            "caller_id_number": "cid_num",
+            "context": "context",
+            "destination_number": "dest",
+            "dialplan": "dialplan",
+            "network_addr": "ip_addr",
+        }
+        times = {"created_time": self.started, "answered_time": self.answered, "hungup_time": self.ended}
+        if name in times:
+            return str(int((times[name] or 0) * 1e6))
+        return self.row[columns[name]] if name in columns else None
 
     def headers(self) -> dict[str, str]:
         """Of every event about this leg: state, caller, times and variables."""

@@ -50,6 +50,11 @@ class EventSocket:
         self._turn = threading.Lock()
         self._link: Link | None = None
 
+    @classmethod
+    def to(cls, place: Place) -> EventSocket:
+        """One to that place, with the usual deadlines."""
+        return cls(place.host, place.port, place.password)
+
     def __repr__(self) -> str:
         return f"<EventSocket {self._place.host}:{self._place.port}>"
 
