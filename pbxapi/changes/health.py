@@ -42,10 +42,12 @@ select case when exists (select from pbxapi.node) then 0 else (select count(*) f
 
 _NODES = """
 select name, coalesce(hostname, '') as hostname, coalesce(switchname, '') as switchname,
-       coalesce(seen_at > clock_timestamp() - make_interval(secs => %(away)s), false) as up,
-       round(extract(epoch from clock_timestamp() - seen_at))::int as seen_seconds_ago,
+       coalesce(node.seen_at > clock_timestamp() - make_interval(secs => %(away)s), false) as up,
+       round(extract(epoch from clock_timestamp() - node.seen_at))::int as seen_seconds_ago,
+       round(extract(epoch from clock_timestamp() - listener.told_until))::int as events_seconds_ago,
        reload_wanted, coalesce(error, '') as error, coalesce(socket_error, '') as socket_error
   from pbxapi.node
+  left join pbxapi.listener on listener.node = node.name
  order by name
 """
 
@@ -64,7 +66,8 @@ def changes_health(session: Session) -> Part:
 def nodes_health(session: Session) -> Part:
     """Which nodes' workers are up, and what their switches call themselves.
 
-    ``error`` says why a worker cannot go on, ``socket_error`` why the event socket does not answer it.
+    ``error`` says why a worker cannot go on, ``socket_error`` why the event socket does not answer it,
+    ``events_seconds_ago`` until when what the switch tells has been told (null: never).
     """
     nodes = {row.pop("name"): row for row in session.rows(_NODES, away=AWAY_AFTER)}
     bad = not nodes or any(not row["up"] or row["error"] or row["socket_error"] for row in nodes.values())

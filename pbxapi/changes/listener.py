@@ -33,6 +33,7 @@ BATCH = 500
 _GATHER = 0.05
 """Seconds that what is heard waits for more of it, so that a burst is a few transactions."""
 
+_ASK = 1.5
 _END = 1.0
 _RETRY = 1.0
 
@@ -263,7 +264,7 @@ class Listener(threading.Thread):
 
     def _ask_gateways(self) -> list[commands.GatewayStatus] | None:
         try:
-            return commands.gateways(self._switch)
+            return commands.gateways(self._switch, timeout=_ASK)
         except SwitchError as error:
             log.warning("node %s: the switch does not say how its gateways are: %s", self._node, error)
             return None

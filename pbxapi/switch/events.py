@@ -28,9 +28,6 @@ log = logging.getLogger(__name__)
 ECHO = "pbxapi::echo"
 """Subclass of the event that the reader fires for itself."""
 
-_POLL = 0.5
-"""Seconds that the reader waits for something to read before it looks at the time."""
-
 _VALUE_MOST = 500
 """Characters of a header's value that are kept."""
 
@@ -46,6 +43,7 @@ class Pace:
         pause, pause_most: the first pause before another attempt, which doubles, and the longest; each is cut by
             chance to between a half and all of it, so that the workers of many nodes do not come at once.
         steady: that a connection must have stood for the pauses to begin anew.
+        poll: that the reader waits for something to read before it looks at the time.
     """
 
     echo: float = 4.0
@@ -54,11 +52,12 @@ class Pace:
     pause: float = 0.5
     pause_most: float = 10.0
     steady: float = 30.0
+    poll: float = 0.5
 
     @property
     def found_within(self) -> float:
         """After how long at most a connection that brings nothing any more is given up."""
-        return self.echo + self.answer + 2 * _POLL
+        return self.echo + self.answer + 2 * self.poll
 
 
 @dataclass(frozen=True)
@@ -202,9 +201,10 @@ class EventReader(threading.Thread):
             while not self._stop_wanted.is_set():
                 if echo.is_late():
                     raise self._place.unavailable("events no longer come")
-                with link.watchdog.until(time.monotonic() + self._pace.answer):
+                # It returns by itself where nothing comes, but not in the middle of something.
+                with link.watchdog.until(time.monotonic() + self._pace.poll + self._pace.answer):
                     echo.send_if_due()
-                    event = link.connection.recvEventTimed(int(_POLL * 1000))
+                    event = link.connection.recvEventTimed(int(self._pace.poll * 1000))
                 if event is not None:
                     self._take(event, echo)
                 elif not link.connection.connected():

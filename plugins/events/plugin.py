@@ -24,6 +24,8 @@ from pbxapi.plugin import (
 )
 from pbxapi.plugin.events import like_of, readable_types
 
+from .switch import EVENTS
+
 STREAM = "text/event-stream"
 
 _UUID = {"type": "string", "format": "uuid"}
@@ -144,5 +146,6 @@ plugin = Plugin(
     events=(
         EventType("change.applied", "A change is on every switch node.", _applied("applied"), "changes:read"),
         EventType("change.failed", "A change was set aside on a switch node.", _applied("failed"), "changes:read"),
+        *EVENTS,
     ),
 )

@@ -360,3 +360,41 @@ def test_only_a_node_that_is_gone_is_forgotten(house: House) -> None:
     assert house.command("nodes", "forget", "gone").returncode == 0
     assert house.applied(reply)
     assert "gone" not in house.command("nodes", "list").stdout
+
+
+def test_the_worker_tells_what_its_switch_tells_and_when_it_was_not_there(house: House) -> None:
+    def told(type: str, text: str) -> int:
+        with house.database.reading() as session:
+            return int(
+                session.value(
+                    "select count(*) from pbxapi.event where type = %(type)s and data::text like %(text)s"
+                    " and position is not null",
+                    type=type,
+                    text=f"%{text}%",
+                )
+            )
+
+    def wait(type: str, text: str, before: int = 0) -> None:
+        end = time.monotonic() + 15
+        while told(type, text) <= before:
+            assert time.monotonic() < end, f"no {type} was told"
+            time.sleep(0.05)
+
+    # Until the listener hears, what begins is not told as begun. A worker that was killed left its lease behind.
+    end = time.monotonic() + 40
+    while not told("call.started", "heard first"):
+        assert time.monotonic() < end
+        house.switch.end_call(house.switch.start_call("heard first", "1002", context=sample.DOMAIN))
+        time.sleep(0.1)
+    first = house.switch.start_call("1001", "1002", context=sample.DOMAIN)
+    wait("call.started", first)
+    house.worker.stop()
+    missed = house.switch.start_call("1001", "1002", context=sample.DOMAIN)
+    gaps = told("switch.gap", "nobody listened")
+    house.worker.start()
+    wait("switch.gap", "nobody listened", gaps)
+    house.switch.end_call(first)
+    house.switch.end_call(missed)
+    wait("call.ended", first)
+    wait("call.ended", missed)
+    assert told("call.started", missed) == 0

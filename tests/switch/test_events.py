@@ -14,7 +14,7 @@ from pbxapi.switch.connection import Place
 from pbxapi.switch.event_socket import EventSocket
 from pbxapi.switch.events import EventReader, Gap, Heard, Inbox, Item, Pace, SwitchEvent
 
-QUICK = Pace(echo=0.1, answer=0.4, connect=0.5, pause=0.05, pause_most=0.2, steady=1.0)
+QUICK = Pace(echo=0.1, answer=0.4, connect=0.5, pause=0.05, pause_most=0.2, steady=1.0, poll=0.05)
 WANTED = {"CHANNEL_CREATE": ["Unique-ID"], "sofia::register": ["from-user", "realm"]}
 
 Start = Callable[..., Inbox]
@@ -140,7 +140,7 @@ def test_a_switch_that_was_started_again_says_so(simulator: SwitchSimulator, sta
 
 
 def test_attempts_become_rare_while_the_switch_is_away(simulator: SwitchSimulator, start: Start) -> None:
-    inbox = start(pace=Pace(echo=0.1, answer=0.4, connect=0.5, pause=0.1, pause_most=30.0))
+    inbox = start(pace=Pace(echo=0.1, answer=0.4, connect=0.5, pause=0.1, pause_most=30.0, poll=0.05))
     attempts: list[float] = []
     accepts = simulator.accepts
 
@@ -211,7 +211,7 @@ def test_the_switch_ends_the_connection_of_one_who_reads_nothing(simulator: Swit
     link = Place(simulator.host, simulator.port, simulator.password).open(time.monotonic() + 2)
     link.connection.sendRecv("event plain CHANNEL_CREATE")
     payload = {"Unique-ID": "x" * 100_000}
-    for _ in range(600):
+    for _ in range(1500):
         simulator.fire("CHANNEL_CREATE", payload)
     end = time.monotonic() + 10
     while link.connection.connected() and time.monotonic() < end:
