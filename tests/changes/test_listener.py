@@ -440,9 +440,8 @@ class away:
     """PostgreSQL takes no connections to the database and has cut those there were."""
 
     def __init__(self, pbx: Pbx) -> None:
-        base, _, name = pbx.config.database_url.partition("?")[0].rpartition("/")
-        self._name = name
-        self._url = f"{base}/postgres" + pbx.config.database_url.removeprefix(f"{base}/{name}")
+        base, _, self._name = pbx.superuser_url.partition("?")[0].rpartition("/")
+        self._url = f"{base}/postgres"
 
     def __enter__(self) -> None:
         self._set("false")
