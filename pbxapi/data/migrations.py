@@ -151,7 +151,13 @@ def migrate(
                 continue
             with connection.transaction():
                 before = _foreign_shape(connection, migration)
-                _run(connection, migration.text)
+                try:
+                    _run(connection, migration.text)
+                except psycopg.OperationalError:
+                    raise
+                except psycopg.Error as error:
+                    reason = error.diag.message_primary or error
+                    raise MigrationError(f"migration {migration.owner}/{migration.name}: {reason}") from error
                 if _foreign_shape(connection, migration) != before:
                     raise MigrationError(
                         f"migration {migration.owner}/{migration.name} changes what is not the plugin's own: "

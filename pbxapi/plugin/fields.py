@@ -249,6 +249,16 @@ class Record(Schema):
         return frozenset(found)
 
 
+def links_of(schema: Schema) -> Iterator[tuple[str, Link]]:
+    """Every field of a schema that links, in lists and nested records too, with its name."""
+    for name, field in schema.load_fields.items():
+        inner = field.inner if isinstance(field, fields.List) else field
+        if isinstance(inner, Link):
+            yield name, inner
+        elif isinstance(inner, fields.Nested):
+            yield from ((f"{name}.{below}", link) for below, link in links_of(inner.schema))
+
+
 def links_in(schema: Schema, record: Mapping[str, Any]) -> Iterator[tuple[str, Link, str]]:
     """Every link that a record holds, in lists and nested records too: its place, the field, the uuid.
 

@@ -35,12 +35,13 @@ from pbxapi.data.statements import Catalogue, Statement, load_statements, plain_
 from pbxapi.data.trial import Trial
 from pbxapi.plugin.declaration import EventType, Plugin
 from pbxapi.plugin.events import change_events
-from pbxapi.plugin.fields import Record, Text
+from pbxapi.plugin.fields import Record, Text, links_of
 from pbxapi.plugin.resource import Resource, Rows
 from pbxapi.plugin.rules import (
     PluginError,
     check_migrations,
     check_owner,
+    check_parameters,
     check_plugin,
     check_statement,
     python_statements,
@@ -100,7 +101,8 @@ class LoadedResource:
         try:
             return self.statements[name]
         except KeyError:
-            raise PluginError(f"{self.declaration.name}: there is no statement {name}.sql") from None
+            place = Path(self.origin) / "sql"
+            raise PluginError(f"{self.declaration.name}: there is no statement {name}.sql in {place}") from None
 
     @cached_property
     def told(self) -> tuple[str, ...]:
@@ -305,9 +307,23 @@ def _leave_out_unmigrated(database: Database, guests: list[LoadedPlugin]) -> Non
 
 
 def _texts(guest: LoadedPlugin) -> dict[str, str]:
-    """What a plugin's resources will run, by where it stands: each statement, and its lists' columns."""
+    """What a plugin's resources will run, by where it stands: statements, lists' columns, and what pbxapi adds."""
     found: dict[str, str] = {}
     for resource in guest.resources:
+        declaration, of = resource.declaration, f"of {resource.declaration.name}"
+        if table := declaration.table:
+            found[f"id and table {of}"] = f"select {declaration.id} from {table}"
+            for unique in declaration.uniques:
+                found[f"unique {of}"] = f"select {', '.join(unique.columns)} from {table}"
+        for name, link in links_of(resource.schema):
+            found[f"the link {name} {of}"] = f"select {link.column}, domain_uuid from {link.table}"
+        if {"get", "update"} <= resource.statements.keys():
+            kept = {name for name, field in resource.schema.fields.items() if not field.load_only}
+            if written := sorted(resource.statements["update"].parameters & kept - {declaration.id}):
+                answered = ", ".join(f"r.{name}" for name in written)
+                found[f"get.sql {of} must answer what update.sql writes"] = (
+                    f"select {answered} from ({resource.statements['get'].text}) as r"
+                )
         found |= {s.source: s.text for s in resource.statements.values()}
         for name, rows in resource.lists.items():
             declared = rows.declaration
@@ -505,6 +521,7 @@ def _bind(
     for operation in resource.standard:
         if operation not in replaced:
             loaded.statement(operation)
+    check_parameters(resource, statements)
     for rows in loaded.lists.values():
         loaded.statement(rows.declaration.statement)
     for statement in statements.values():

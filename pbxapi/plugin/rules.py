@@ -7,16 +7,20 @@ hide in one. What a plugin's Python does is the plugin's; only the statements th
 from __future__ import annotations
 
 import ast
+import dataclasses
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
+from typing import Any, get_args
 
 from pbxapi import PLUGIN_API
+from pbxapi.data.listing import Kind
 from pbxapi.data.migrations import Migration
 from pbxapi.data.statements import Catalogue, Statement, bare_sql, parse_statement, tenant_tables
 from pbxapi.plugin.declaration import Plugin
-from pbxapi.plugin.resource import Resource
+from pbxapi.plugin.fields import Record
+from pbxapi.plugin.resource import STANDARD, Method, Resource
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _PATH = re.compile(r"(?:[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*)?")
@@ -87,6 +91,11 @@ def check_plugin(plugin: Plugin, builtin: bool) -> None:
     for scope in plugin.scopes:
         if not _SCOPE.fullmatch(scope):
             raise PluginError(f"the scope {scope!r} is not of the form tickets:close")
+    known = {*plugin.scopes, *(f"{r.name}:{verb}" for r in plugin.resources for verb in ("read", "write"))}
+    for resource in plugin.resources:
+        for operation in resource.operations:
+            if resource.scope(operation) not in known:
+                raise PluginError(f"{resource.name}: add the scope {operation.scope} to Plugin.scopes")
 
 
 def check_resource(resource: Resource) -> None:
@@ -97,12 +106,31 @@ def check_resource(resource: Resource) -> None:
     """
     if not _NAME.fullmatch(resource.name):
         raise PluginError(f"the resource name {resource.name!r} is not lower-case letters, digits and -")
+    _check_tuples(resource, resource.name)
+    if not (isinstance(resource.schema, type) and issubclass(resource.schema, Record)):
+        raise PluginError(f"{resource.name}: schema must be a class with Record as its base")
+    if unknown := set(resource.standard) - set(STANDARD):
+        raise PluginError(
+            f"{resource.name}: standard names {min(unknown)}, which is none of {', '.join(STANDARD)}"
+        )
     for rows in (resource.rows, *(o.rows for o in resource.operations if o.rows is not None)):
-        if unknown := [name for name in rows.row if name not in rows.schema().fields]:
-            raise PluginError(f"{resource.name}: row names {unknown[0]}, which {rows.schema.__name__} has not")
+        if missing := [name for name in rows.row if name not in rows.schema().fields]:
+            raise PluginError(f"{resource.name}: row names {missing[0]}, which {rows.schema.__name__} has not")
+        for sort in rows.sorts.values():
+            if sort.kind not in get_args(Kind):
+                words = ", ".join(get_args(Kind))
+                raise PluginError(f"{resource.name}: sort has the kind {sort.kind}, which is none of {words}")
         if rows.order and rows.order.removeprefix("-") not in rows.sorts:
             raise PluginError(f"{resource.name}: order names {rows.order}, which sort has not")
     _check_operations(resource)
+
+
+def _check_tuples(declared: Any, name: str) -> None:
+    """A text where a tuple of texts belongs would be taken letter by letter."""
+    for field in dataclasses.fields(declared):
+        value = getattr(declared, field.name)
+        if isinstance(value, str) and ("tuple[" in str(field.type) or "Sequence[" in str(field.type)):
+            raise PluginError(f"{name}: {field.name} must be a tuple: ({value!r},)")
 
 
 def check_owner(resource: Resource) -> None:
@@ -121,6 +149,11 @@ def check_owner(resource: Resource) -> None:
 def _check_operations(resource: Resource) -> None:
     taken: dict[tuple[str, ...], str] = {}
     for operation in resource.all_operations():
+        _check_tuples(operation, f"{resource.name}: the operation {operation.name!r}")
+        if unknown := set(operation.methods) - set(get_args(Method)):
+            raise PluginError(f"{resource.name}: the operation {operation.name!r} has the method {min(unknown)}")
+        if operation.on not in ("collection", "item"):
+            raise PluginError(f"{resource.name}: the operation {operation.name!r} is on a collection or an item")
         if not _PATH.fullmatch(operation.path) or not _PATH.fullmatch(operation.php or operation.name):
             raise PluginError(f"{resource.name}: the operation {operation.name!r} has a path that no URL can have")
         ways = [("clean", method, operation.on, operation.path) for method in operation.methods]
@@ -154,6 +187,25 @@ def supports(wanted: str, version: str) -> bool:
 def _version(text: str) -> tuple[int, ...]:
     numbers = [int(part) for part in text.split(".")]
     return tuple(numbers + [0] * (3 - len(numbers)))
+
+
+def check_parameters(resource: Resource, statements: Mapping[str, Statement]) -> None:
+    """Whether the standard operations give their statements all values that these name.
+
+    Raises:
+        PluginError: they do not.
+    """
+    replaced = {operation.name for operation in resource.operations}
+    queried = resource.query().fields if resource.query else {}
+    for name in set(resource.standard) - replaced:
+        given = {"domain_uuid", "domain_name", "domains", *resource.parameters}
+        given |= set(queried) if name == "list" else {resource.id}
+        given |= set(resource.schema().fields) if name in ("create", "update") else set()
+        if unknown := sorted(statements[name].parameters - given):
+            source = statements[name].source
+            raise PluginError(
+                f"{source}: %({unknown[0]})s is no value of {name}, which has {', '.join(sorted(given))}"
+            )
 
 
 def check_statement(statement: Statement, catalogue: Catalogue, schema: str | None = None) -> None:

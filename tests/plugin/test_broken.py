@@ -42,7 +42,9 @@ class Way:
     migration: str = ""
 
     def text(self, name: str) -> str:
-        text = PLUGIN.replace("import Plugin,", "import Command, EventType, Operation, Plugin, Setting,")
+        text = PLUGIN.replace(
+            "import Plugin,", "import Command, EventType, Link, Operation, Plugin, Setting, Sort,"
+        )
         text = text.replace(self.old, self.new) if self.old else self.new or text
         return text.replace('"notes"', f'"{name}"').replace("NAME", name)
 
@@ -119,6 +121,60 @@ WAYS: Mapping[str, Way] = {
     ),
     "a statement that is missing": Way(
         "NAME: there is no statement delete.sql", 'standard=("list", "get", "delete")', 'standard=("list", "get")'
+    ),
+    "a value that nobody gives": Way(
+        "sql/get.sql: %(pelican)s is no value of get, which has call_block_uuid, domain_name, domain_uuid, domains",
+        sql={"get": SQL["get"].replace("%(call_block_uuid)s", "%(pelican)s")},
+    ),
+    "a get that does not answer what an update writes": Way(
+        "get.sql of NAME must answer what update.sql writes: column r.call_block_name does not exist",
+        'standard=("list", "get", "update")',
+        'standard=("list", "get")',
+        sql={
+            "get": SQL["get"].replace(", call_block_name", ""),
+            "update": "update v_call_block set call_block_name = %(call_block_name)s"
+            " where domain_uuid = %(domain_uuid)s and call_block_uuid = %(call_block_uuid)s",
+        },
+    ),
+    # What is spelled wrong
+    "a table that is not there": Way(
+        'id and table of NAME: relation "v_call_blok" does not exist',
+        'table="v_call_blok"',
+        'table="v_call_block"',
+    ),
+    "a unique column that is not there": Way(
+        'unique of NAME: column "pelican" does not exist', f'unique=("pelican",), {_RESOURCE}', _RESOURCE
+    ),
+    "a link to nothing": Way(
+        'the link call_block_name of NAME: relation "v_extension" does not exist',
+        'call_block_name = Link("v_extension", "extension_uuid")',
+        "call_block_name = Text()",
+    ),
+    "a text instead of a tuple": Way(
+        "NAME: search must be a tuple: ('call_block_name',)", f'search="call_block_name", {_RESOURCE}', _RESOURCE
+    ),
+    "a schema that is a record": Way(
+        "NAME: schema must be a class with Record as its base", "schema=Note()", "schema=Note"
+    ),
+    "a standard operation that is none": Way(
+        "NAME: standard names lst, which is none of list, get, create, update, delete",
+        'standard=("lst", "get")',
+        'standard=("list", "get")',
+    ),
+    "an order of an unknown kind": Way(
+        "NAME: sort has the kind alphabetic, which is none of natural, text, number",
+        'sort={"name": Sort("call_block_name", "alphabetic")},',
+        _RESOURCE,
+    ),
+    "a method that is none": Way(
+        "NAME: the operation 'a' has the method FETCH",
+        "operations=(Operation('a', print, ('FETCH',), path='x'),),",
+        _RESOURCE,
+    ),
+    "a scope that nobody declared": Way(
+        "NAME: add the scope NAME:atempt to Plugin.scopes",
+        "operations=(Operation('a', print, path='x', scope='NAME:atempt'),),",
+        _RESOURCE,
     ),
     # What cannot be served
     "a path that no URL can have": Way(
