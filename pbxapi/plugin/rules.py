@@ -202,10 +202,8 @@ def check_parameters(resource: Resource, statements: Mapping[str, Statement]) ->
         given |= set(queried) if name == "list" else {resource.id}
         given |= set(resource.schema().fields) if name in ("create", "update") else set()
         if unknown := sorted(statements[name].parameters - given):
-            source = statements[name].source
-            raise PluginError(
-                f"{source}: %({unknown[0]})s is no value of {name}, which has {', '.join(sorted(given))}"
-            )
+            values = ", ".join(sorted(given))
+            raise PluginError(f"{statements[name].source}: {name} has no %({unknown[0]})s; it has {values}")
 
 
 def check_statement(statement: Statement, catalogue: Catalogue, schema: str | None = None) -> None:

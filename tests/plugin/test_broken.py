@@ -42,9 +42,7 @@ class Way:
     migration: str = ""
 
     def text(self, name: str) -> str:
-        text = PLUGIN.replace(
-            "import Plugin,", "import Command, EventType, Link, Operation, Plugin, Setting, Sort,"
-        )
+        text = PLUGIN.replace("import Plugin,", "import EventType, Link, Operation, Plugin, Setting, Sort,")
         text = text.replace(self.old, self.new) if self.old else self.new or text
         return text.replace('"notes"', f'"{name}"').replace("NAME", name)
 
@@ -123,7 +121,7 @@ WAYS: Mapping[str, Way] = {
         "NAME: there is no statement delete.sql", 'standard=("list", "get", "delete")', 'standard=("list", "get")'
     ),
     "a value that nobody gives": Way(
-        "sql/get.sql: %(pelican)s is no value of get, which has call_block_uuid, domain_name, domain_uuid, domains",
+        "sql/get.sql: get has no %(pelican)s; it has call_block_uuid, domain_name, domain_uuid, domains",
         sql={"get": SQL["get"].replace("%(call_block_uuid)s", "%(pelican)s")},
     ),
     "a get that does not answer what an update writes": Way(
@@ -138,8 +136,8 @@ WAYS: Mapping[str, Way] = {
     ),
     # What is spelled wrong
     "a table that is not there": Way(
-        'id and table of NAME: relation "v_call_blok" does not exist',
-        'table="v_call_blok"',
+        'id and table of NAME: relation "v_blok" does not exist',
+        'table="v_blok"',
         'table="v_call_block"',
     ),
     "a unique column that is not there": Way(

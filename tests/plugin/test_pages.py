@@ -75,12 +75,6 @@ def test_every_effect_and_every_part_of_the_fence_has_its_words_on_a_page() -> N
     assert [name for name in names if not spoken_of(name, text)] == []
 
 
-NEW = {
-    "api",  # a plugin for the next version will say another range
-    "services",  # what sends webhooks will be the first
-}
-
-
 def sources() -> str:
     paths = [*(ROOT / "plugins").rglob("*.py"), *EXAMPLE.rglob("*.py")]
     return "\n".join(path.read_text("utf-8") for path in paths)
@@ -96,7 +90,8 @@ def test_every_extension_point_is_used_by_a_plugin_here_or_by_the_example() -> N
     for kind, all_of_it in ((Plugin, plugins), (Resource, resources), (Operation, operations), (Rows, rows)):
         for field in dataclasses.fields(kind):
             default = field.default_factory() if callable(field.default_factory) else field.default
-            if field.name not in NEW and all(getattr(one, field.name) == default for one in all_of_it):
+            # A plugin for the next version of the contract will be the first to say another range.
+            if field.name != "api" and all(getattr(one, field.name) == default for one in all_of_it):
                 unused.append(f"{kind.__name__}.{field.name}")
     assert unused == []
     assert {"GET", "POST", "PUT", "PATCH", "DELETE"} == {m for operation in operations for m in operation.methods}
@@ -120,5 +115,5 @@ def test_plugins_import_the_contract_and_nothing_else_of_the_product() -> None:
     imported = set(re.findall(r"^(?:from|import) (pbxapi[\w.]*)", textwrap.dedent(sources()), re.M))
     allowed = {"pbxapi.plugin", "pbxapi.plugin.dialling", "pbxapi.xml"}
     own = {name for name in imported if name.startswith(("pbxapi_plugins.", "pbxapi_callbacks"))}
-    # The keys of the product itself are no matter of the contract.
-    assert imported - own == allowed | {"pbxapi.plugin.keys"}
+    # Keys and events are the product's own, and no matter of the contract.
+    assert imported - own == allowed | {"pbxapi.plugin.keys", "pbxapi.plugin.events"}
