@@ -73,6 +73,7 @@ _QUERY_WORDS = {
     "sort": "A sort order; with a leading `-`, descending.",
     "cursor": "Where to go on; empty to start. `pagination.next_cursor` names the next page.",
     "count": "`exact` counts every row of a large list.",
+    "format": "`csv` or `ndjson`; what the header Accept asks for when left out, else CSV.",
 }
 _PAGINATION = {
     "type": "object",
@@ -228,6 +229,9 @@ class Documents:
         }
 
     def _success(self, resource: LoadedResource, operation: Operation) -> dict[str, Any]:
+        if operation.streams:
+            lines = {"schema": {"type": "string"}}
+            return {"description": "All rows", "content": dict.fromkeys(operation.media, lines)}
         properties: dict[str, Any] = {"success": {"const": True}, "message": {"type": "string"}}
         usual = operation.answer in (None, resource.declaration.schema)
         if operation.writes and operation.methods[0] != "DELETE" and usual:
@@ -247,11 +251,7 @@ class Documents:
         return {"description": "It worked", "content": content}
 
     def _query(self, resource: LoadedResource, operation: Operation) -> list[Mapping[str, Any]]:
-        if operation.name in resource.lists:
-            fields = resource.lists[operation.name].query_schema.fields
-        elif operation.query:
-            fields = operation.query().fields
-        else:
+        if operation.name not in resource.queries:
             return []
         numbers = ("page", "per_page")
         return [
@@ -262,7 +262,7 @@ class Documents:
                 "description": _QUERY_WORDS.get(name, field.metadata.get("description", "")),
                 "schema": {"type": "integer" if name in numbers else "string"},
             }
-            for name, field in fields.items()
+            for name, field in resource.queries[operation.name].fields.items()
         ]
 
     def _component(self, resource: LoadedResource, schema: Schema, partial: bool) -> dict[str, str]:

@@ -5,20 +5,19 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 import orjson
 from flask import Request, Response
-from marshmallow import Schema
 
 from pbxapi.config import Config
 from pbxapi.data.change import count_waiting, read_state
 from pbxapi.data.database import Database
 from pbxapi.errors import ApiError
 from pbxapi.http.callers import Callers
+from pbxapi.http.downloads import Download
 from pbxapi.http.envelope import render
 from pbxapi.http.figures import Figures
 from pbxapi.http.repeats import Repeat, idempotency_key
@@ -105,11 +104,6 @@ class Served:
         self.lenient = lenient
         self.methods = operation.methods[:1] if lenient else operation.methods
         self.scope = resource.declaration.scope(operation)
-        self._query: Schema | None
-        if operation.name in resource.lists:
-            self._query = resource.lists[operation.name].query_schema
-        else:
-            self._query = operation.query() if operation.query else None
 
     def __call__(self, request: Request, caller: Caller, uuid: str | None) -> Response:
         """Answer a request.
@@ -120,7 +114,9 @@ class Served:
         operation, services = self.operation, self._services
         check_scope(caller, self.resource, operation)
         named = record_uuid(operation, uuid)
-        query = self._load_query(request)
+        given = {name: value for name, value in request.args.items() if name != "uuid" or not self.lenient}
+        schema = self.resource.queries.get(operation.name)
+        query = check_input(schema, given, partial=False, lenient=self.lenient) if schema else {}
         key = idempotency_key(request)
         raw = read_body(request, operation.body_most) if operation.body or key else b""
         repeat = Repeat(request, caller, key, raw) if key else None
@@ -152,6 +148,8 @@ class Served:
         return response
 
     def _perform(self, request: Request, call: Call, raw: bytes) -> Response:
+        if self.operation.streams:
+            return self._stream(call)
         record_tag = ""
 
         def check(call: Call) -> None:
@@ -170,11 +168,19 @@ class Served:
             return tell_tag(request, response, tag)
         return response
 
-    def _load_query(self, request: Request) -> Mapping[str, Any]:
-        if self._query is None:
-            return {}
-        given = {name: value for name, value in request.args.items() if name != "uuid" or not self.lenient}
-        return check_input(self._query, given, partial=False, lenient=self.lenient)
+    def _stream(self, call: Call) -> Response:
+        """A stream holds a thread for as long as the caller reads, as a wait does: some stay free for requests."""
+        waits = self._services.waits
+        if not waits.acquire(blocking=False):
+            message = "Too many exports are being sent; try again later"
+            raise ApiError(503, "TOO_MANY_EXPORTS", message, headers={"Retry-After": "5"})
+        try:
+            answer = perform(call, dict)
+        except BaseException:
+            waits.release()
+            raise
+        assert answer.stream is not None
+        return Response(Download(answer.stream, waits.release), answer.status, content_type=answer.content_type)
 
     def _tell_change(self, request: Request, response: Response, change_id: UUID) -> None:
         response.headers["X-Change-Id"] = str(change_id)

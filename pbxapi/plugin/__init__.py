@@ -11,7 +11,14 @@ from pbxapi.data.settings import Settings
 from pbxapi.errors import ApiError, SwitchUnavailable, duplicate, forbidden, invalid, not_found
 from pbxapi.plugin.call import Answer, Call, Caller, EventStream
 from pbxapi.plugin.change import Change
-from pbxapi.plugin.crud import create_record, delete_record, get_record, list_records, update_record
+from pbxapi.plugin.crud import (
+    create_record,
+    delete_record,
+    export_records,
+    get_record,
+    list_records,
+    update_record,
+)
 from pbxapi.plugin.declaration import (
     CheckRun,
     Command,
@@ -59,11 +66,13 @@ from pbxapi.plugin.fields import (
 )
 from pbxapi.plugin.perform import perform_within
 from pbxapi.plugin.resource import Operation, Resource, Rows, Unique
+from pbxapi.plugin.tables import LINES
 from pbxapi.plugin.zones import SETTING as TIME_ZONE
 from pbxapi.plugin.zones import TimeZone, domain_zone, zones
 
 __all__ = [
     "EMAIL",
+    "LINES",
     "REDACTED",
     "TIME_ZONE",
     "Answer",
@@ -122,6 +131,7 @@ __all__ = [
     "delete_record",
     "domain_zone",
     "duplicate",
+    "export_records",
     "fields",
     "forbidden",
     "get_record",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -76,6 +76,8 @@ class Answer:
         message: one sentence.
         pagination: of a list.
         warnings: what the caller should know though it worked.
+        stream: the whole body, part by part, instead of the envelope; a fault in it ends the connection.
+        content_type: of a stream.
     """
 
     data: Any = None
@@ -83,6 +85,8 @@ class Answer:
     message: str | None = None
     pagination: Mapping[str, Any] | None = None
     warnings: list[str] = field(default_factory=list)
+    stream: Iterator[bytes] | None = None
+    content_type: str = ""
 
 
 @dataclass

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from marshmallow import ValidationError
 
 from pbxapi.data.audit import redact
-from pbxapi.data.database import Session
+from pbxapi.data.database import Row, Session
 from pbxapi.data.listing import Listing, Request
 from pbxapi.data.totals import Totals
 from pbxapi.errors import invalid, not_found
 from pbxapi.plugin.call import Answer, Call
 from pbxapi.plugin.fields import Record, blank
+from pbxapi.plugin.tables import CONTENT_TYPES, encode, format_of
+
+if TYPE_CHECKING:
+    from pbxapi.plugin.loader import LoadedRows
 
 PER_PAGE = 50
 PER_PAGE_MOST = 100
+EXPORT_PAGE = 2000
+"""Rows of an export that are in memory at once."""
 
 _totals = Totals()
 
@@ -56,28 +63,14 @@ def list_records(call: Call) -> Answer:
     """One page of the operation's `rows`: by number with a total, or after a cursor."""
     shown = call.resource.lists[call.operation.name]
     listing, declaration = shown.listing, shown.declaration
-    arguments = dict(call.query)
-    order = declaration.order or next(iter(listing.sorts))
-    sort = arguments.pop("sort", None) or order
-    if sort.removeprefix("-") not in listing.sorts:
-        names = ", ".join(listing.sorts)
-        if not call.lenient:
-            raise invalid(f"sort must be one of {names}, with a leading - for descending", "sort")
-        sort = order
-    page = max(_number(arguments.pop("page", None), 1), 1)
-    per_page = _number(arguments.pop("per_page", None), PER_PAGE)
+    asked = dict(call.query)
+    page = max(_number(asked.pop("page", None), 1), 1)
+    per_page = _number(asked.pop("per_page", None), PER_PAGE)
     per_page = PER_PAGE if per_page < 1 else min(per_page, PER_PAGE_MOST)
-    cursor = arguments.pop("cursor", None)
-    exact = arguments.pop("count", None) == "exact"
-    search = arguments.pop("search", None) or None
-    filters = {n: _filter(shown.schema, n, arguments.pop(n)) for n in declaration.filters if n in arguments}
-    offset = (page - 1) * per_page
-    request = Request(sort, per_page, min(offset, 2**62), search, filters, cursor or "")
-    parameters = {name: arguments.get(name) for name in shown.query_names}
-    parameters |= call.caller.parameters
-    parameters |= call.resource.declaration.parameters
-    if call.uuid is not None:
-        parameters[call.resource.declaration.id] = call.uuid
+    cursor = asked.pop("cursor", None)
+    exact = asked.pop("count", None) == "exact"
+    request, parameters = _asked(call, shown, asked)
+    request = replace(request, limit=per_page, offset=min((page - 1) * per_page, 2**62), cursor=cursor or "")
     pagination: dict[str, Any] = {"page": page, "per_page": per_page}
     if cursor is None:
         rows = listing.rows(call.session, request, parameters)
@@ -99,6 +92,66 @@ def list_records(call: Call) -> Answer:
     if estimated:
         pagination["total_is_estimate"] = True
     return Answer(rows, pagination=pagination)
+
+
+def export_records(call: Call, show: Callable[[Row], None] | None = None) -> Answer:
+    """All rows of the resource's export, narrowed and sorted as a list is, as a stream of CSV or NDJSON.
+
+    They are read page by page: no transaction stays open, no connection is held while the caller takes its time,
+    and no more than a page is in memory. What is written meanwhile may show or not.
+
+    Args:
+        show: completes a row, as the list does.
+    """
+    exported = call.resource.exported
+    asked = dict(call.query)
+    form = format_of(asked.pop("format", None), call.media) or "csv"
+    request, parameters = _asked(call, exported, asked)
+
+    def page(cursor: str) -> tuple[list[Row], str | None]:
+        place = replace(request, limit=EXPORT_PAGE, cursor=cursor)
+        try:
+            rows, after = exported.listing.rows_after(call.session, place, parameters)
+        finally:
+            call.session.rest()
+        if show is not None:
+            for row in rows:
+                show(row)
+        return rows, after
+
+    first, after = page("")  # a fault shows before the answer begins
+
+    def stream(rows: list[Row], cursor: str | None) -> Iterator[bytes]:
+        yield encode(rows, exported.row, form, header=True)
+        while cursor is not None:
+            rows, cursor = page(cursor)
+            yield encode(rows, exported.row, form)
+
+    return Answer(stream=stream(first, after), content_type=CONTENT_TYPES[form])
+
+
+def _asked(call: Call, shown: LoadedRows, asked: dict[str, Any]) -> tuple[Request, dict[str, Any]]:
+    """Which rows, in which order, and what the statement sees.
+
+    Args:
+        asked: the query, without what says how the rows are answered.
+    """
+    declaration = shown.declaration
+    order = declaration.order or next(iter(shown.listing.sorts))
+    sort = asked.pop("sort", None) or order
+    if sort.removeprefix("-") not in shown.listing.sorts:
+        names = ", ".join(shown.listing.sorts)
+        if not call.lenient:
+            raise invalid(f"sort must be one of {names}, with a leading - for descending", "sort")
+        sort = order
+    search = asked.pop("search", None) or None
+    filters = {n: _filter(shown.schema, n, asked.pop(n)) for n in declaration.filters if n in asked}
+    parameters = {name: asked.get(name) for name in shown.query_names}
+    parameters |= call.caller.parameters
+    parameters |= call.resource.declaration.parameters
+    if call.uuid is not None:
+        parameters[call.resource.declaration.id] = call.uuid
+    return Request(sort, 0, 0, search, filters), parameters
 
 
 def create_record(call: Call) -> Answer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import logging
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -117,6 +118,19 @@ class LoadedResource:
         return {o.name: o.body() for o in self.declaration.all_operations() if o.body is not None}
 
     @cached_property
+    def queries(self) -> Mapping[str, Schema]:
+        """What its operations take in the query string, by the operation's name."""
+        found: dict[str, Schema] = {}
+        for operation in self.declaration.all_operations():
+            if operation.streams:
+                found[operation.name] = self.exported.export_query_schema
+            elif operation.name in self.lists:
+                found[operation.name] = self.lists[operation.name].query_schema
+            elif operation.query is not None:
+                found[operation.name] = operation.query()
+        return found
+
+    @cached_property
     def lists(self) -> Mapping[str, LoadedRows]:
         """What its operations list in pages, by the operation's name; its own is ``list``."""
         found = {o.name: o.rows for o in self.declaration.all_operations() if o.rows is not None}
@@ -126,6 +140,22 @@ class LoadedResource:
             name: LoadedRows(rows, self.statement(rows.statement), self.statements.get("count"))
             for name, rows in found.items()
         }
+
+    @cached_property
+    def exported(self) -> LoadedRows:
+        """What it exports: ``export.sql`` with every plain field that can be written, else its list."""
+        if "export" not in self.statements:
+            return self.lists["list"]
+        rows, statement = self.declaration.rows, self.statement("export")
+        # Of the columns that FusionPBX's versions differ in, the statement has those that are there.
+        columns = (name for name in self.columns if re.search(rf"\b{name}\b", statement.text))
+        return LoadedRows(replace(rows, statement="export", row=(rows.id, *columns)), statement, None)
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """The fields of one value that can be written, without secrets: what an export can give back."""
+        plain = (n for n, f in self.schema.load_fields.items() if not isinstance(f, fields.Nested | fields.List))
+        return tuple(name for name in plain if name not in self.secrets)
 
 
 class LoadedRows:
@@ -157,6 +187,18 @@ class LoadedRows:
         }
         # A cursor carries the value that it is sorted by, and that may be a long description.
         own["cursor"] = Text(max=16_384)
+        return self._query(own)
+
+    @cached_property
+    def export_query_schema(self) -> Schema:
+        """What an export of it takes in its query string."""
+        own: dict[str, fields.Field[Any]] = {
+            name: Text() for name in ("search", "sort", *self.declaration.filters)
+        }
+        own["format"] = Text(pattern="csv|ndjson", expected="csv or ndjson")
+        return self._query(own)
+
+    def _query(self, own: dict[str, fields.Field[Any]]) -> Schema:
         base = self.declaration.query or Record
         return base.from_dict(own, name=f"{self.declaration.statement}Query")()
 
@@ -325,13 +367,15 @@ def _texts(guest: LoadedPlugin) -> dict[str, str]:
                     f"select {answered} from ({resource.statements['get'].text}) as r"
                 )
         found |= {s.source: s.text for s in resource.statements.values()}
-        for name, rows in resource.lists.items():
+        streams = any(operation.streams for operation in resource.declaration.all_operations())
+        shown = {**resource.lists, **({"export": resource.exported} if streams else {})}
+        for name, rows in shown.items():
             declared = rows.declaration
             sorts = (sort.column for sort in declared.sorts.values())
             columns = dict.fromkeys((declared.id, *rows.row, *declared.search, *declared.filters, *sorts))
-            shown = ", ".join(f"r.{column}" for column in columns)
+            listed = ", ".join(f"r.{column}" for column in columns)
             found[f"the columns of {resource.declaration.name} {name}"] = (
-                f"select {shown} from ({rows.listing.statement.text}) as r"
+                f"select {listed} from ({rows.listing.statement.text}) as r"
             )
     return found
 

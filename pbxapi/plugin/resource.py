@@ -15,6 +15,7 @@ from pbxapi.plugin.call import Answer, Call
 from pbxapi.plugin.effects import Effect
 from pbxapi.plugin.expectations import Expectation
 from pbxapi.plugin.fields import Record
+from pbxapi.plugin.tables import LINES
 
 if TYPE_CHECKING:
     from pbxapi.plugin.change import Change
@@ -83,6 +84,7 @@ class Operation:
         media: further media types that it answers to a caller who prefers them; `Call.media` says which.
         many: whether ``data`` is a list.
         rows: what is listed in pages; says what ``data`` is.
+        streams: whether it answers rows of the resource's export as CSV or NDJSON, and no envelope.
         writes: whether it runs in a transaction.
         scope: what a key needs for it; ``<resource>:read``, or ``:write`` where it writes, when left out.
         summary: one line for the documentation.
@@ -102,6 +104,7 @@ class Operation:
     media: tuple[str, ...] = ()
     many: bool = False
     rows: Rows | None = None
+    streams: bool = False
     writes: bool = False
     status: int = 200
     scope: str = ""
@@ -171,6 +174,8 @@ class Resource:
         indexes: indexes that its statements want, as ``table (columns)``; doctor tells which are missing.
         limit: name of the setting ``limit/...`` that bounds how many there may be.
         standard: which of list, get, create, update, delete are offered.
+        bulk: ``export`` streams all rows as CSV or NDJSON: those of ``export.sql``, with every field that can be
+            written, where there is one, else those of the list.
         operations: further operations, or replacements of standard ones by name.
         prepare: completes and checks a record before it is written: ``(call, record, old or None)``.
         store: writes what belongs to it elsewhere, after the record: ``(call, record, old or None)``.
@@ -202,6 +207,7 @@ class Resource:
     indexes: tuple[str, ...] = ()
     limit: str = ""
     standard: tuple[str, ...] = STANDARD
+    bulk: tuple[str, ...] = ()
     operations: tuple[Operation, ...] = ()
     prepare: Prepare | None = None
     store: Store | None = None
@@ -255,7 +261,7 @@ class Resource:
 
     def all_operations(self) -> list[Operation]:
         """Standard ones and further ones, each name once."""
-        found = {o.name: o for o in _standard(self) if o.name in self.standard}
+        found = {o.name: o for o in _standard(self) if o.name in (*self.standard, *self.bulk)}
         found.update({o.name: o for o in self.operations})
         return list(found.values())
 
@@ -271,4 +277,6 @@ def _standard(resource: Resource) -> list[Operation]:
         Operation("update", crud.update_record, ("PUT", "PATCH"), "item", body=schema, partial=True, answer=schema,
                   writes=True, summary=f"Update a {one}"),
         Operation("delete", crud.delete_record, ("DELETE",), "item", writes=True, summary=f"Delete a {one}"),
+        Operation("export", crud.export_records, path="export", media=LINES, streams=True,
+                  summary=f"Export {resource.name}"),
     ]  # fmt: skip

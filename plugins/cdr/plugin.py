@@ -6,7 +6,18 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from pbxapi.plugin import Answer, Call, Operation, Plugin, Resource, Sort, domain_zone, like, list_records
+from pbxapi.plugin import (
+    Answer,
+    Call,
+    Operation,
+    Plugin,
+    Resource,
+    Sort,
+    domain_zone,
+    export_records,
+    like,
+    list_records,
+)
 
 from .schemas import CallQuery, CallRecord
 
@@ -15,6 +26,21 @@ _STAMPS = ("start_stamp", "answer_stamp", "end_stamp")
 
 def list_calls(call: Call) -> Answer:
     """A page of calls; days begin and end, and stamps are shown, in the domain's time zone."""
+    zone = _read_query(call)
+    answer = list_records(call)
+    for row in answer.data:
+        _show_stamps(row, zone)
+    return answer
+
+
+def export_calls(call: Call) -> Answer:
+    """All calls, as the list shows them."""
+    zone = _read_query(call)
+    return export_records(call, lambda row: _show_stamps(row, zone))
+
+
+def _read_query(call: Call) -> ZoneInfo:
+    """Make what was asked for ready for the statement; the domain's time zone."""
     zone = domain_zone(call)
     asked: dict[str, Any] = {name: call.query.get(name) or None for name in CallQuery._declared_fields}
     if asked["start_date"]:
@@ -25,10 +51,7 @@ def list_calls(call: Call) -> Answer:
     if asked["caller_id"]:
         asked["caller_id"] = like(asked["caller_id"])
     call.query = {**call.query, **asked}
-    answer = list_records(call)
-    for row in answer.data:
-        _show_stamps(row, zone)
-    return answer
+    return zone
 
 
 def show(call: Call, record: dict[str, Any]) -> None:
@@ -90,7 +113,10 @@ cdr = Resource(
     query=CallQuery,
     count_most=100_000,
     standard=("list", "get"),
-    operations=(Operation("list", list_calls, summary="List calls"),),
+    operations=(
+        Operation("list", list_calls, summary="List calls"),
+        Operation("export", export_calls, path="export", media=LINES, streams=True, summary="Export calls"),
+    ),
     show=show,
 )
 

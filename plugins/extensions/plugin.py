@@ -284,6 +284,7 @@ extensions = Resource(
         "v_voicemails (domain_uuid, voicemail_id)",
     ),
     limit="extensions",
+    bulk=("export",),
     prepare=prepare,
     store=store,
     remove=remove,

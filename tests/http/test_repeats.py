@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from pbxapi.data.answers import prune_answers
-from pbxapi.sandbox.database import scratch_database
+from pbxapi.sandbox.database import scratch_database, url_of_role
 from pbxapi.sandbox.postgres import EmbeddedPostgres
 from pbxapi.sandbox.sample import DOMAIN_UUID
 from pbxapi.testing import Client, Pbx, Reply, close_pbx, make_pbx
@@ -20,7 +20,7 @@ KEY = "3c1d5a52-5b0c-4f0e-9d0e-2d0f6a1f7a55"
 @pytest.fixture(scope="module")
 def pbx(postgres: EmbeddedPostgres, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pbx]:
     with scratch_database(postgres, template) as url:
-        system = make_pbx(url, tmp_path_factory.mktemp("repeats"))
+        system = make_pbx(url, tmp_path_factory.mktemp("repeats"), service_url=url_of_role(url))
         yield system
         close_pbx(system)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import re
@@ -15,8 +16,9 @@ from pathlib import Path
 import pytest
 
 from pbxapi.sandbox.process import held
+from pbxapi.sandbox.sample import DOMAIN_UUID
 from pbxapi.sandbox.stack import Program
-from pbxapi.testing import Pbx
+from pbxapi.testing import API_KEY, Pbx
 from tests.ops.service import UnixConnection
 
 
@@ -127,3 +129,43 @@ def test_gunicorn_opens_the_control_socket_that_it_is_told_of(serve: Callable[..
     while not control.is_socket() and time.monotonic() < end:
         time.sleep(0.05)
     assert stat.S_IMODE(control.stat().st_mode) == 0o600
+
+
+CALLS = """
+insert into v_xml_cdr (xml_cdr_uuid, domain_uuid, caller_id_name, start_stamp)
+select gen_random_uuid(), %(domain)s, 'Caller', now() - n * interval '7 s' from generate_series(1, 20000) as n
+"""
+
+
+def test_an_export_that_fails_on_the_way_has_no_last_chunk(serve: Callable[..., Path], pbx: Pbx) -> None:
+    """No client takes a part for the whole."""
+    pbx.run(CALLS, domain=DOMAIN_UUID)
+    connection = UnixConnection(serve())
+    headers = {"X-API-Key": API_KEY, "X-Domain": pbx.domain}
+    connection.request("GET", "/api/v1/cdr/export", headers=headers)
+    response = connection.getresponse()
+    assert response.status == 200
+    response.read(1000)
+    with pbx.database.dedicated() as fusionpbx:
+        fusionpbx.execute("alter table v_xml_cdr rename to v_gone")
+    with pytest.raises(http.client.IncompleteRead):
+        response.read()
+    connection.close()
+    response.close()
+
+
+def test_an_export_that_nobody_reads_on_gives_its_thread_back(serve: Callable[..., Path], pbx: Pbx) -> None:
+    pbx.run(CALLS, domain=DOMAIN_UUID)
+    listening = serve(PBXAPI_WORKERS="1", PBXAPI_THREADS="2")
+    headers = {"X-API-Key": API_KEY, "X-Domain": pbx.domain}
+    end = time.monotonic() + 20
+    begun = 0
+    while begun < 3:
+        assert time.monotonic() < end, "the export before it still holds its place"
+        connection = UnixConnection(listening)
+        connection.request("GET", "/api/v1/cdr/export", headers=headers)
+        response = connection.getresponse()
+        begun += response.status == 200
+        response.read(1000)
+        connection.close()
+        response.close()

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from pbxapi.sandbox.database import scratch_database
+from pbxapi.sandbox.database import scratch_database, url_of_role
 from pbxapi.sandbox.postgres import EmbeddedPostgres
 from pbxapi.testing import Client, Pbx, Reply, close_pbx, make_pbx
 
@@ -18,7 +18,7 @@ MANY = 1000
 @pytest.fixture(scope="module")
 def pbx(postgres: EmbeddedPostgres, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pbx]:
     with scratch_database(postgres, template) as url:
-        system = make_pbx(url, tmp_path_factory.mktemp("batch"))
+        system = make_pbx(url, tmp_path_factory.mktemp("batch"), service_url=url_of_role(url))
         yield system
         close_pbx(system)
 
