@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 PER_PAGE = 50
 PER_PAGE_MOST = 100
-EXPORT_PAGE = 2000
+EXPORT_PAGE = 5000
 """Rows of an export that are in memory at once."""
 
 _totals = Totals()

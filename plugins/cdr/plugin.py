@@ -111,6 +111,7 @@ cdr = Resource(
         "accountcode",
     ),
     query=CallQuery,
+    indexes=("v_xml_cdr (domain_uuid, start_stamp desc, xml_cdr_uuid desc)",),
     count_most=100_000,
     standard=("list", "get"),
     operations=(
