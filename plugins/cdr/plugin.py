@@ -7,6 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from pbxapi.plugin import (
+    LINES,
     Answer,
     Call,
     Operation,
