@@ -61,6 +61,32 @@ def schedule(text: str) -> tuple[float, ...]:
     return found
 
 
+def seconds(text: str) -> float:
+    """A time.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        found = float(text)
+    except ValueError:
+        found = 0.0
+    if not (math.isfinite(found) and found > 0):
+        raise ValueError("must be a number of seconds above 0")
+    return found
+
+
+def number(text: str) -> int:
+    """A number of things.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 10**6):
+        raise ValueError("must be a whole number above 0")
+    return int(text)
+
+
 def body_of(event: Mapping[str, Any]) -> bytes:
     """An event as it is sent; the same bytes each time."""
     return json.dumps(payload(event), ensure_ascii=False, separators=(",", ":")).encode()
@@ -126,8 +152,8 @@ class Deliverer:
             )
         batches = [list(batch) for _, batch in itertools.groupby(rows, lambda row: row["webhook_uuid"])]
         for batch in batches:
-            # A receiver that was not seen to be quick gets one request at a time.
-            width = max(min(_LANES, room // len(batches)), 1) if rank == _QUICK else 1
+            # Of whom nothing is known yet gets one request at a time.
+            width = max(min(_LANES, room // len(batches)), 1) if rank != _UNKNOWN else 1
             self._begin(batch, rank, width)
 
     def _begin(self, batch: Sequence[Mapping[str, Any]], rank: int, width: int) -> None:

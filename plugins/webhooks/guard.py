@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 import socket
+import threading
+import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import TimeoutError as TookTooLong
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from queue import Empty, SimpleQueue
 from typing import TypeAlias
 
 Address: TypeAlias = IPv4Address | IPv6Address
@@ -42,7 +43,7 @@ _REFUSED_6 = [ip_network(text) for text in ("2001::/23", "2001:db8::/32", "2002:
 _NAT64 = ip_network("64:ff9b::/96")
 
 _LOOK_UP = 3.0
-_resolver = ThreadPoolExecutor(16, thread_name_prefix="resolver")
+_running = threading.BoundedSemaphore(200)
 
 
 class Refused(Exception):
@@ -124,17 +125,32 @@ def addresses(target: Target) -> list[Address]:
     Raises:
         Unresolved: it has none, or the resolver does not answer within three seconds.
     """
-    looked_up = _resolver.submit(
-        socket.getaddrinfo, target.host, target.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
-    )
+    end = time.monotonic() + _LOOK_UP
+    late = Unresolved(f"the address of {target.host} was not found in time")
+    if not _running.acquire(timeout=_LOOK_UP):
+        raise late
+    answer: SimpleQueue[list[Address]] = SimpleQueue()
+    # The resolver takes no limit of time: who waits for a name that nobody answers for leaves it a thread.
+    threading.Thread(target=_look_up, args=(target, answer), name=f"look up {target.host}", daemon=True).start()
     try:
-        found = looked_up.result(_LOOK_UP)
+        found = answer.get(timeout=max(end - time.monotonic(), 0.0))
+    except Empty:
+        raise late from None
+    if not found:
+        raise Unresolved(f"{target.host} has no address")
+    return found
+
+
+def _look_up(target: Target, answer: SimpleQueue[list[Address]]) -> None:
+    found: list[Address] = []
+    try:
+        places = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+        found = [ip_address(str(place[0]).partition("%")[0]) for *_, place in places]
     except (OSError, UnicodeError):
-        raise Unresolved(f"{target.host} has no address") from None
-    except TookTooLong:
-        looked_up.cancel()
-        raise Unresolved(f"the address of {target.host} was not found in time") from None
-    return list(dict.fromkeys(ip_address(str(place[0]).partition("%")[0]) for *_, place in found))
+        pass
+    finally:
+        _running.release()
+        answer.put(list(dict.fromkeys(found)))
 
 
 def check(target: Target, found: Sequence[Address], allowed: Networks) -> None:

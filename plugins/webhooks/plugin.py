@@ -107,8 +107,10 @@ def _check_types(call: Call, patterns: list[str]) -> None:
 
 
 def resume(call: Call, record: Mapping[str, Any], old: Mapping[str, Any] | None) -> None:
-    """``enabled`` sent as true ends a pause, and sends at once what waits."""
-    if old is not None and call.data.get("enabled") == "true" and old["state"] != "active":
+    """``enabled`` sent as true, or another URL, ends a pause, and sends at once what waits."""
+    if old is None or old["state"] == "active" or record["enabled"] != "true":
+        return
+    if "enabled" in call.data or record["url"] != old["url"]:
         call.do("resume", webhook_uuid=record["webhook_uuid"])
 
 
@@ -279,6 +281,7 @@ webhooks = Resource(
     ),
     search=("host", "description"),
     sort={"created_at": Sort("made", "time"), "host": Sort("host"), "description": Sort("description")},
+    limit="webhooks",
     filters=("url", "host", "state", "enabled", "all_domains"),
     prepare=prepare,
     store=resume,
@@ -363,7 +366,9 @@ plugin = Plugin(
             (),
             help="Networks of your own that webhooks may reach, by http too.",
         ),
-        Setting("PBXAPI_WEBHOOKS_TIMEOUT", float, 10.0, help="Seconds that a receiver has to answer."),
+        Setting(
+            "PBXAPI_WEBHOOKS_TIMEOUT", delivering.seconds, 10.0, help="Seconds that a receiver has to answer."
+        ),
         Setting(
             "PBXAPI_WEBHOOKS_RETRIES",
             delivering.schedule,
@@ -371,10 +376,15 @@ plugin = Plugin(
             help="Seconds until each further attempt, such as 5,30,120.",
         ),
         Setting(
-            "PBXAPI_WEBHOOKS_PAUSE_AFTER", float, 5 * 86400.0, help="Seconds of failure until a webhook is paused."
+            "PBXAPI_WEBHOOKS_PAUSE_AFTER",
+            delivering.seconds,
+            5 * 86400.0,
+            help="Seconds of failure until a webhook is paused.",
         ),
-        Setting("PBXAPI_WEBHOOKS_KEEP_DAYS", int, 14, help="Days until a delivery is forgotten."),
-        Setting("PBXAPI_WEBHOOKS_THREADS", int, 32, help="Deliveries on their way at the same time."),
+        Setting("PBXAPI_WEBHOOKS_KEEP_DAYS", delivering.number, 14, help="Days until a delivery is forgotten."),
+        Setting(
+            "PBXAPI_WEBHOOKS_THREADS", delivering.number, 32, help="Deliveries on their way at the same time."
+        ),
     ),
     events=(
         EventType(

@@ -113,6 +113,18 @@ def test_the_operators_list_opens_networks_and_no_others() -> None:
 LOOPBACK = guard.networks("127.0.0.0/8")
 
 
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("_ALLOW", "10.0.0.1/8"), ("_ALLOW", "all"), ("S_TIMEOUT", "0"), ("S_TIMEOUT", "nan"), ("S_THREADS", "-1"),
+     ("S_RETRIES", "5,x"), ("S_RETRIES", "inf"), ("S_RETRIES", "-1"), ("S_KEEP_DAYS", "1.5")],
+)  # fmt: skip
+def test_a_setting_that_cannot_be_used_is_named(setting: str, value: str) -> None:
+    environment = {f"PBXAPI_WEBHOOK{setting}": value}
+    config = Config(database_url="postgresql://", plugins=("webhooks",), environment=environment)
+    with pytest.raises(Exception, match=f"PBXAPI_WEBHOOK{setting} must be"):
+        load_plugins(config, {})
+
+
 def attempt(url: str, *, allowed: guard.Networks = LOOPBACK, **more: Any) -> Any:
     message = Message("m1", url, b'{"a":1}', ["whsec_" + "A" * 32], {"X-Own": "1"})
     return send(message, **{"allowed": allowed, "seconds": 2.0, **more})
@@ -150,6 +162,16 @@ def test_the_address_that_was_looked_at_is_the_one_that_is_connected_to(monkeypa
     assert names.asked == ["rebind"]
     (request,) = receiver.requests
     assert request.headers["Host"].startswith("rebind:")
+
+
+def test_a_name_that_nobody_answers_for_is_not_waited_for(monkeypatch) -> None:
+    release = threading.Event()
+    monkeypatch.setattr(guard, "_LOOK_UP", 0.1)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: release.wait(20) and [])
+    try:
+        assert attempt("http://tarpit/").error == "the address of tarpit was not found in time"
+    finally:
+        release.set()
 
 
 @pytest.mark.parametrize("both", ["1.1.1.1 127.0.0.1", "127.0.0.1 1.1.1.1", "1.1.1.1 ::ffff:127.0.0.1"])
