@@ -118,7 +118,7 @@ def serve() -> None:
     config = _config()
     log_to_stderr(config.log_format)
     with _database(config) as database:
-        _load_migrated(config, database)
+        _check_migrated(database)
     Server(config, lambda: create_app(config)).run()
 
 
@@ -661,16 +661,20 @@ def _database(config: Config) -> Iterator[Database]:
 
 
 def _load_migrated(config: Config, database: Database) -> Registry:
-    """The plugins, once the database has all that they and the product need."""
-    from pbxapi.data.migrations import MigrationError, pending_migrations
-    from pbxapi.plugin.loader import all_migrations, load_registry
+    """The plugins that can serve, once the database has all that the product needs."""
+    from pbxapi.plugin.loader import load_registry
 
-    registry = load_registry(config, database)
-    missing = pending_migrations(database, all_migrations(registry))
-    if missing:
+    _check_migrated(database)
+    return load_registry(config, database)
+
+
+def _check_migrated(database: Database) -> None:
+    """Whether the database has the product's own tables; a plugin that lacks its own is left out later."""
+    from pbxapi.data.migrations import MigrationError, builtin_migrations, pending_migrations
+
+    if missing := pending_migrations(database, builtin_migrations()):
         names = ", ".join(f"{migration.owner}/{migration.name}" for migration in missing)
         raise MigrationError(f"the database lacks {names}: run pbxapi migrate")
-    return registry
 
 
 def _rows(rows: Iterable[Mapping[str, Any]], *columns: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,6 +69,10 @@ select format('publication %I publishes schema %I', p.pubname, n.nspname) as wha
 
 # What a migration says of rows, which replication carries to the other nodes by itself.
 _ROWS = re.compile(r"^(?:insert|update|delete)\b(?:[^;']|'(?:[^']|'')*')*;\n?", re.I | re.M)
+
+
+Applied = Mapping[tuple[str, str], str]
+"""Owner and name of each migration that is applied -> its checksum."""
 
 
 class MigrationError(Exception):
@@ -193,11 +197,24 @@ def _foreign_shape(connection: Connection, migration: Migration) -> str | None:
 
 
 def pending_migrations(database: Database, migrations: Sequence[Migration]) -> list[Migration]:
-    """What `migrate` would apply."""
+    """What `migrate` would apply.
+
+    Raises:
+        MigrationError: an applied file has changed, or the database is newer than this version.
+    """
+    return missing_migrations(migrations, applied_migrations(database))
+
+
+def applied_migrations(database: Database) -> Applied:
+    """What is applied."""
     with database.dedicated() as connection:
-        done = _applied(connection)
-    _check(migrations, done)
-    return [m for m in migrations if (m.owner, m.name) not in done]
+        return _applied(connection)
+
+
+def missing_migrations(migrations: Sequence[Migration], applied: Applied) -> list[Migration]:
+    """As `pending_migrations`, where many ask of one database."""
+    _check(migrations, applied)
+    return [m for m in migrations if (m.owner, m.name) not in applied]
 
 
 def ddl(migrations: Sequence[Migration]) -> str:
@@ -221,7 +238,7 @@ def _applied(connection: Connection) -> dict[tuple[str, str], str]:
     return {(row["owner"], row["name"]): row["checksum"] for row in rows}
 
 
-def _check(migrations: Sequence[Migration], done: dict[tuple[str, str], str]) -> None:
+def _check(migrations: Sequence[Migration], done: Applied) -> None:
     known = {(m.owner, m.name): m for m in migrations}
     for (owner, name), checksum in done.items():
         migration = known.get((owner, name))

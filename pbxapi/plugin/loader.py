@@ -27,9 +27,10 @@ from pbxapi.data.migrations import (
     Migration,
     MigrationError,
     ReplicatedError,
+    applied_migrations,
     builtin_migrations,
     migrate,
-    pending_migrations,
+    missing_migrations,
     read_migrations,
 )
 from pbxapi.data.statements import Catalogue, Statement, load_statements, plain_sql
@@ -336,10 +337,11 @@ def load_registry(config: Config, database: Database, *, migrating: bool = False
 
 
 def _leave_out_unmigrated(database: Database, guests: list[LoadedPlugin]) -> None:
+    applied, builtin = applied_migrations(database), builtin_migrations()
     for guest in guests:
         own = _own_migrations(guest)
         try:
-            waiting = pending_migrations(database, [*builtin_migrations(), *own]) if own else []
+            waiting = missing_migrations([*builtin, *own], applied) if own else []
         except MigrationError as error:
             guest.leave_out(str(error))
             continue
@@ -560,12 +562,12 @@ def _bind(
     owned = resource.id != "domain_uuid" and "domain_uuid" in catalogue.get(resource.table, {})
     loaded = LoadedResource(resource, found.name, found.origin, statements, shared, found.options, owned)
     if owned:
-        check_owner(resource)
+        check_owner(resource, loaded.schema)
     replaced = {operation.name for operation in resource.operations}
     for operation in resource.standard:
         if operation not in replaced:
             loaded.statement(operation)
-    check_parameters(resource, statements)
+    check_parameters(resource, loaded.schema, statements)
     for rows in loaded.lists.values():
         loaded.statement(rows.declaration.statement)
     for statement in statements.values():

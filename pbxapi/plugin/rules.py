@@ -14,6 +14,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, get_args
 
+from marshmallow import Schema
+
 from pbxapi import PLUGIN_API
 from pbxapi.data.listing import Kind
 from pbxapi.data.migrations import Migration
@@ -61,6 +63,9 @@ _LOOKS_LIKE_SQL = re.compile(
     r"\s*(?:select\b.*\bfrom\b|insert\s+into\b|update\s+\S+.*\bset\b|delete\s+from\b|with\b.*\bas\s*\()",
     re.I | re.S,
 )
+
+
+_VERB = re.compile(rb"(?:select|insert|update|delete)\s", re.I)
 
 
 class PluginError(Exception):
@@ -114,7 +119,8 @@ def check_resource(resource: Resource) -> None:
             f"{resource.name}: standard names {min(unknown)}, which is none of {', '.join(STANDARD)}"
         )
     for rows in (resource.rows, *(o.rows for o in resource.operations if o.rows is not None)):
-        if missing := [name for name in rows.row if name not in rows.schema().fields]:
+        fields = rows.schema().fields if rows.row else {}
+        if missing := [name for name in rows.row if name not in fields]:
             raise PluginError(f"{resource.name}: row names {missing[0]}, which {rows.schema.__name__} has not")
         for sort in rows.sorts.values():
             if sort.kind not in get_args(Kind):
@@ -133,14 +139,14 @@ def _check_tuples(declared: Any, name: str) -> None:
             raise PluginError(f"{name}: {field.name} must be a tuple: ({value!r},)")
 
 
-def check_owner(resource: Resource) -> None:
+def check_owner(resource: Resource, schema: Schema) -> None:
     """No caller says whose record it is, where each belongs to a domain: the key and the header do.
 
     Raises:
         PluginError: a field or a parameter has the name of one that every statement gets.
     """
     for name in ("domain_uuid", "domain_name", "domains"):
-        if name in resource.schema().fields or name in resource.parameters:
+        if name in schema.fields or name in resource.parameters:
             raise PluginError(
                 f"{resource.name}: {name} is a name of pbxapi's own: its value comes from the request"
             )
@@ -148,6 +154,7 @@ def check_owner(resource: Resource) -> None:
 
 def _check_operations(resource: Resource) -> None:
     taken: dict[tuple[str, ...], str] = {}
+    schemas: set[Any] = set()
     for operation in resource.all_operations():
         _check_tuples(operation, f"{resource.name}: the operation {operation.name!r}")
         if unknown := set(operation.methods) - set(get_args(Method)):
@@ -157,15 +164,15 @@ def _check_operations(resource: Resource) -> None:
         if not _PATH.fullmatch(operation.path) or not _PATH.fullmatch(operation.php or operation.name):
             raise PluginError(f"{resource.name}: the operation {operation.name!r} has a path that no URL can have")
         ways = [("clean", method, operation.on, operation.path) for method in operation.methods]
-        for schema in (operation.body, operation.query, operation.answer):
-            if schema is not None:
-                schema(partial=operation.partial)
+        schemas.update({operation.body, operation.query, operation.answer} - {None})
         for way in (*ways, ("php", operation.methods[0], operation.php_name)):
             if way in taken:
                 raise PluginError(
                     f"{resource.name}: the operations {taken[way]} and {operation.name} have the same {way[0]} URL"
                 )
             taken[way] = operation.name
+    for schema in schemas - {resource.schema}:
+        schema()  # whatever is wrong with it shows here
 
 
 def supports(wanted: str, version: str) -> bool:
@@ -189,7 +196,7 @@ def _version(text: str) -> tuple[int, ...]:
     return tuple(numbers + [0] * (3 - len(numbers)))
 
 
-def check_parameters(resource: Resource, statements: Mapping[str, Statement]) -> None:
+def check_parameters(resource: Resource, schema: Schema, statements: Mapping[str, Statement]) -> None:
     """Whether the standard operations give their statements all values that these name.
 
     Raises:
@@ -200,7 +207,7 @@ def check_parameters(resource: Resource, statements: Mapping[str, Statement]) ->
     for name in set(resource.standard) - replaced:
         given = {"domain_uuid", "domain_name", "domains", *resource.parameters}
         given |= set(queried) if name == "list" else {resource.id}
-        given |= set(resource.schema().fields) if name in ("create", "update") else set()
+        given |= set(schema.fields) if name in ("create", "update") else set()
         if unknown := sorted(statements[name].parameters - given):
             values = ", ".join(sorted(given))
             raise PluginError(f"{statements[name].source}: {name} has no %({unknown[0]})s; it has {values}")
@@ -255,11 +262,12 @@ def python_statements(folder: Path, catalogue: Catalogue) -> Iterator[Statement]
 
 @lru_cache(4096)
 def _texts_of(path: Path, changed_at: int) -> list[tuple[int, str]]:
-    nodes = list(ast.walk(ast.parse(path.read_bytes())))
+    source = path.read_bytes()
+    if not _VERB.search(source):
+        return []
+    nodes = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.expr)]
     parts = {id(part) for node in nodes if isinstance(node, ast.JoinedStr) for part in node.values}
-    found = (
-        (node.lineno, _text_of(node)) for node in nodes if isinstance(node, ast.expr) and id(node) not in parts
-    )
+    found = ((node.lineno, _text_of(node)) for node in nodes if id(node) not in parts)
     return [(line, text) for line, text in found if text is not None and _LOOKS_LIKE_SQL.match(text)]
 
 

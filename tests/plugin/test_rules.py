@@ -239,7 +239,7 @@ def test_a_caller_cannot_say_whose_record_it_is(name: str) -> None:
     own = type("Owned", (Note,), {name: Text()})
     for declared in (resource(schema=own), resource(parameters={name: "x"})):
         with pytest.raises(PluginError, match=f"notes: {name} is a name of pbxapi's own"):
-            check_owner(declared)
+            check_owner(declared, declared.schema())
 
 
 @pytest.mark.parametrize(
