@@ -272,7 +272,7 @@ def list_plugins() -> None:
                 "pbxapi" if loaded.builtin else loaded.origin,
                 " ".join(resource.declaration.name for resource in loaded.resources),
                 " ".join(loaded.plugin.commands) if loaded.plugin else "",
-                loaded.error,
+                loaded.faults,
             )
             for loaded in found
         ),

@@ -21,6 +21,7 @@ import pytest
 from pbxapi.sandbox.database import load_dump, scratch_database
 from pbxapi.sandbox.postgres import EmbeddedPostgres
 from pbxapi.sandbox.process import current_owner, leashed
+from pbxapi.sandbox.versions import VERSIONS, become
 
 SHARED = Path(__file__).parents[2] / "shared"
 """Facts and data about FusionPBX, where somebody has put them beside the checkout."""
@@ -32,6 +33,23 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     report = yield
     report.sections = [(title, text.encode(errors="backslashreplace").decode()) for title, text in report.sections]
     return report
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Over which of FusionPBX's versions the sample data lie; `make versions` goes through them."""
+    parser.addoption("--fusionpbx", choices=VERSIONS, default=VERSIONS[-1], help="Whose tables.")
+    parser.addoption("--flags-in-part", action="store_true", help="Every second flag is a boolean already.")
+
+
+@pytest.fixture(scope="session")
+def template(template: str, postgres: EmbeddedPostgres, pytestconfig: pytest.Config) -> str:
+    """As pbxapi.testing has it, over the tables of the version that was asked for."""
+    become(
+        postgres.url_of(template),
+        pytestconfig.getoption("--fusionpbx"),
+        mixed=pytestconfig.getoption("--flags-in-part"),
+    )
+    return template
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,7 @@ from pbxapi.changes.apply import Applying, Plan, Task, cleared_again
 from pbxapi.changes.nodes import folder_names, read_node
 from pbxapi.config import Config
 from pbxapi.data.change import CHANNEL
-from pbxapi.data.database import UNAVAILABLE, Database, DatabaseError, Row, Session
+from pbxapi.data.database import STALE, UNAVAILABLE, Database, DatabaseError, Row, Session
 from pbxapi.errors import SwitchBarred, SwitchError, SwitchRefused, SwitchUnavailable
 from pbxapi.plugin import Change, Effect, Note, Refresh
 from pbxapi.plugin.loader import Registry
@@ -175,6 +175,7 @@ class NodeDrain:
         Only one drain of a node runs at a time, whatever process it is in; a node that is not known has none.
         """
         seen = 0
+        self._registry.look(self._database)
         with self._alone() as alone, self._database.reading() as session:
             known = session.row(_NODE, node=self._name) if alone else None
             if known is None:
@@ -307,7 +308,12 @@ class NodeDrain:
             hostname=hostname,
             folders=folder_names(node),
         )
-        return list(resource.declaration.effects(change))
+        try:
+            return list(resource.declaration.effects(change))
+        except STALE:
+            # FusionPBX was upgraded meanwhile: once more, with statements made for its tables as they are now.
+            self._registry.look(self._database, 0.0)
+            return list(resource.declaration.effects(change))
 
     def _mark(self, changes: list[UUID], plan: Plan, failed: Mapping[UUID, str]) -> None:
         """Store what became of changes. Keys that were deleted are deleted again whatever became of the rest."""

@@ -38,6 +38,23 @@ UNAVAILABLE = (
 )
 """The database is away, restarting, or too busy to answer in time (lock and statement timeouts included)."""
 
+STALE = (
+    psycopg.errors.FeatureNotSupported,  # "cached plan must not change result type"
+    psycopg.errors.UndefinedColumn,
+    psycopg.errors.UndefinedTable,
+    psycopg.errors.UndefinedFunction,
+    psycopg.errors.DatatypeMismatch,
+    psycopg.errors.CannotCoerce,
+)
+"""The tables are no longer as they were when a statement was made or prepared: somebody upgrades FusionPBX."""
+
+DISMANTLED = (
+    psycopg.errors.InsufficientPrivilege,
+    psycopg.errors.UndefinedTable,
+    psycopg.errors.InvalidSchemaName,
+)
+"""Rights or tables are gone, as while a dump is restored; an operator has to mend it, or is about to."""
+
 _BROKEN = (psycopg.OperationalError, psycopg.InterfaceError)
 
 
@@ -157,11 +174,22 @@ class Session:
         except _BROKEN as error:
             if not first or not self._lost(error):
                 raise
+        except STALE:
+            if not self._between_transactions():
+                raise
+            # What is prepared on a connection goes with it.
+            self._forget()
+            self._database.renew()
+            return self._send(statement, parameters, wait=True)
         # The pool does not test what it lends: a connection that PostgreSQL closed while it lay idle fails at
         # its first statement, when nothing is lost by taking a fresh one.
         self._forget()
         self._database.drop_idle()
         return self._send(statement, parameters, wait=True)
+
+    def _between_transactions(self) -> bool:
+        idle = psycopg.pq.TransactionStatus.IDLE
+        return self._connection is not None and self._connection.info.transaction_status == idle
 
     def _send(
         self, statement: Statement | str, parameters: Mapping[str, Any], *, wait: bool
@@ -234,6 +262,10 @@ class Database:
     def drop_idle(self) -> None:
         """Let go of idle connections, which a restart of PostgreSQL has left dead."""
         self._current_pool().check()
+
+    def renew(self) -> None:
+        """Take fresh connections from now on; those that are lent go when they come back."""
+        self._current_pool().drain()
 
     def close(self) -> None:
         """Close the pool of this process."""

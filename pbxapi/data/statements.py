@@ -56,6 +56,7 @@ class Statement:
         parameters: the names that it uses.
         tables: the tables that it reads or writes, as written.
         bare: the SQL as `bare_sql` has it.
+        absent: the columns that it is written for and that this database lacks.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Statement:
     parameters: frozenset[str]
     tables: frozenset[str]
     bare: str
+    absent: frozenset[str] = frozenset()
 
 
 def plain_sql(text: str) -> str:
@@ -97,9 +99,11 @@ def parse_statement(name: str, text: str, source: str, catalogue: Catalogue | No
         ValueError: it is not one plain select, insert, update or delete.
     """
     kept: list[str] = []
+    absent: set[str] = set()
     for line in text.splitlines():
         optional = OPTIONAL_LINE.search(line)
         if optional and catalogue is not None and optional[2] not in catalogue.get(optional[1], {}):
+            absent.add(optional[2])
             continue
         kept.append(line)
     sql = re.sub(r"\n\s*\n", "\n", plain_sql("\n".join(kept))).strip().rstrip(";").rstrip()
@@ -116,6 +120,7 @@ def parse_statement(name: str, text: str, source: str, catalogue: Catalogue | No
         frozenset(_PARAMETER.findall(sql)),
         frozenset(_TABLE.findall(bare)),
         bare,
+        frozenset(absent),
     )
 
 

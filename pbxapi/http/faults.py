@@ -13,7 +13,7 @@ from werkzeug.exceptions import (
     TooManyRequests,
 )
 
-from pbxapi.data.database import UNAVAILABLE
+from pbxapi.data.database import DISMANTLED, UNAVAILABLE
 from pbxapi.errors import ApiError, SwitchUnavailable
 from pbxapi.http.envelope import render_error
 
@@ -57,6 +57,14 @@ def register_faults(app: Flask) -> None:
         )
         return render_error(unavailable)
 
+    def database_dismantled(error: Exception) -> Response:
+        words = " ".join(str(error).split())
+        log.error("request %s: %s: look at `pbxapi doctor` and `pbxapi rights`", g.get("request_id"), words)
+        unavailable = ApiError(
+            503, "DATABASE_UNAVAILABLE", "The database is not ready to be used", headers={"Retry-After": "5"}
+        )
+        return render_error(unavailable)
+
     def unexpected(error: Exception) -> Response:
         log.error("request %s failed%s", g.get("request_id"), _of_plugin(), exc_info=error)
         fault = ApiError(500, "INTERNAL_ERROR", "Internal server error")
@@ -66,6 +74,8 @@ def register_faults(app: Flask) -> None:
     app.register_error_handler(SwitchUnavailable, switch_unavailable)
     for kind in UNAVAILABLE:
         app.register_error_handler(kind, database_unavailable)
+    for lacking in DISMANTLED:
+        app.register_error_handler(lacking, database_dismantled)
     app.register_error_handler(Exception, unexpected)
 
 

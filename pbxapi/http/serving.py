@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -14,7 +15,7 @@ from flask import Request, Response
 
 from pbxapi.config import Config
 from pbxapi.data.change import count_waiting, read_state
-from pbxapi.data.database import Database
+from pbxapi.data.database import STALE, Database
 from pbxapi.errors import ApiError
 from pbxapi.http.callers import Callers
 from pbxapi.http.downloads import Download
@@ -25,7 +26,7 @@ from pbxapi.http.streams import Streams
 from pbxapi.http.tags import Tags, check_match, tell_tag
 from pbxapi.plugin import Call, Caller, EventStream, Operation
 from pbxapi.plugin.call import Ask
-from pbxapi.plugin.loader import LoadedResource, Registry
+from pbxapi.plugin.loader import LOOK_SECONDS, LoadedResource, Registry
 from pbxapi.plugin.perform import check_input, check_scope, perform, record_uuid
 
 WAIT_MOST = 30.0
@@ -120,32 +121,62 @@ class Served:
         key = idempotency_key(request)
         raw = read_body(request, operation.body_most) if operation.body or key else b""
         repeat = Repeat(request, caller, key, raw) if key else None
+        services.registry.look(services.database, 5.0 if self.resource.fault else LOOK_SECONDS)
+        if self.resource.fault:
+            raise self._unserved(caller)
         if operation.writes:
             services.backlog.check()
-        with services.database.writing() if operation.writes or repeat else services.database.reading() as session:
-            if repeat and (answered := repeat.answered(session)):
-                response, change_id = answered
-            else:
-                call = Call(
-                    resource=self.resource,
-                    operation=operation,
-                    caller=caller,
-                    session=session,
-                    config=services.config,
-                    live=services.ask,
-                    registry=services.registry,
-                    uuid=named,
-                    query=query,
-                    lenient=self.lenient,
-                    media=_media(request, operation),
-                )
-                response = self._perform(request, call, raw)
-                change_id = call.change_id
-                if repeat:
-                    repeat.keep(session, response, change_id)
+        try:
+            response, change_id = self._answer(request, caller, named, query, raw, repeat)
+        except STALE:
+            # The tables have changed under the statements. Nothing is committed: once more, with those made anew.
+            services.registry.look(services.database, 0.0)
+            services.database.renew()
+            if self.resource.fault:
+                raise self._unserved(caller) from None
+            response, change_id = self._answer(request, caller, named, query, raw, repeat)
         if change_id is not None:
             self._tell_change(request, response, change_id)
         return response
+
+    def _unserved(self, caller: Caller) -> ApiError:
+        """What a caller is told of a resource that the tables at hand cannot serve."""
+        message = f"This version of FusionPBX does not have what {self.resource.declaration.name} needs"
+        if caller.domains is None:
+            message += f": {self.resource.fault}"
+        return ApiError(503, "RESOURCE_UNAVAILABLE", message)
+
+    def _answer(
+        self,
+        request: Request,
+        caller: Caller,
+        named: UUID | None,
+        query: Mapping[str, Any],
+        raw: bytes,
+        repeat: Repeat | None,
+    ) -> tuple[Response, UUID | None]:
+        """The answer, and the change that it tells of; all that it writes is one transaction."""
+        operation, services = self.operation, self._services
+        with services.database.writing() if operation.writes or repeat else services.database.reading() as session:
+            if repeat and (answered := repeat.answered(session)):
+                return answered
+            call = Call(
+                resource=self.resource,
+                operation=operation,
+                caller=caller,
+                session=session,
+                config=services.config,
+                live=services.ask,
+                registry=services.registry,
+                uuid=named,
+                query=query,
+                lenient=self.lenient,
+                media=_media(request, operation),
+            )
+            response = self._perform(request, call, raw)
+            if repeat:
+                repeat.keep(session, response, call.change_id)
+        return response, call.change_id
 
     def _perform(self, request: Request, call: Call, raw: bytes) -> Response:
         if self.operation.streams:

@@ -10,11 +10,13 @@ from pbxapi.plugin.loader import Registry
 
 
 def plugins_health(registry: Registry, database: Database) -> dict[str, Any]:
-    """Their state, ``ok`` or ``degraded``, with ``left_out`` (plugin -> reason) and ``checks`` (name -> its word).
+    """Their state, ``ok`` or ``degraded``, with ``left_out`` and ``checks`` (name -> its word).
+
+    ``left_out`` says of each plugin that is not served, or not with all its resources, why.
 
     A check that raises is a check that fails, and says why in its own words.
     """
-    left_out = {loaded.name: loaded.error for loaded in registry.plugins if loaded.error}
+    left_out = {loaded.name: loaded.faults for loaded in registry.plugins if loaded.faults}
     words: dict[str, str] = {}
     failed = False
     for loaded in registry.plugins:

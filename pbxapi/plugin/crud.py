@@ -145,7 +145,7 @@ def _asked(call: Call, shown: LoadedRows, asked: dict[str, Any]) -> tuple[Reques
             raise invalid(f"sort must be one of {names}, with a leading - for descending", "sort")
         sort = order
     search = asked.pop("search", None) or None
-    filters = {n: _filter(shown.schema, n, asked.pop(n)) for n in declaration.filters if n in asked}
+    filters = {n: _filter(shown.schema, n, asked.pop(n)) for n in shown.filters if n in asked}
     parameters = {name: asked.get(name) for name in shown.query_names}
     parameters |= call.caller.parameters
     parameters |= call.resource.declaration.parameters
@@ -164,6 +164,7 @@ def create_record(call: Call) -> Answer:
     if declaration.prepare:
         declaration.prepare(call, record, None)
     call.claim(record, None)
+    _warn_of_absent(call, "create")
     call.do("create", **record)
     if declaration.store:
         declaration.store(call, record, None)
@@ -184,6 +185,7 @@ def update_record(call: Call) -> Answer:
     if declaration.prepare:
         declaration.prepare(call, record, old)
     call.claim(record, old)
+    _warn_of_absent(call, "update")
     call.do("update", **record)
     if declaration.store:
         declaration.store(call, record, old)
@@ -203,6 +205,14 @@ def delete_record(call: Call) -> Answer:
     call.audit("delete", call.record, None)
     call.note_change("delete", call.uuid, call.record)
     return Answer(message=f"{declaration.label} deleted successfully", warnings=call.warnings)
+
+
+def _warn_of_absent(call: Call, statement: str) -> None:
+    """Nothing that was sent is dropped without a word because FusionPBX's tables have no place for it."""
+    fields = call.resource.schema.load_fields
+    for name in sorted(call.resource.statement(statement).absent & call.data.keys()):
+        if call.data[name] not in ("", fields[name].load_default):
+            call.warn(f"{name} is not stored: this version of FusionPBX has no such column")
 
 
 def _filter(schema: Record, name: str, text: str) -> str:

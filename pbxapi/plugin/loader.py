@@ -7,7 +7,9 @@ import importlib
 import logging
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from importlib.metadata import EntryPoint, entry_points
@@ -57,6 +59,9 @@ _PACKAGE = "pbxapi_plugins"
 ENTRY_POINTS = "pbxapi.plugins"
 """The entry point group of plugins that are installed as packages."""
 
+LOOK_SECONDS = 60.0
+"""After so long the next request sees whether FusionPBX was upgraded; what fails before is noticed at once."""
+
 _LIST_PARAMETERS = ("page", "per_page", "search", "sort", "cursor", "count")
 
 
@@ -71,6 +76,7 @@ class LoadedResource:
         shared: the product's own statements that all resources use.
         options: values of the plugin's settings.
         owned: whether each of its records belongs to a domain, or to all.
+        fault: why the database at hand cannot serve it; empty where it can.
     """
 
     def __init__(
@@ -87,6 +93,7 @@ class LoadedResource:
         self.plugin = plugin
         self.options = options
         self.owned = owned
+        self.fault = ""
         self.origin = origin
         self.statements = statements
         self.shared = shared
@@ -105,6 +112,13 @@ class LoadedResource:
         except KeyError:
             place = Path(self.origin) / "sql"
             raise PluginError(f"{self.declaration.name}: there is no statement {name}.sql in {place}") from None
+
+    def rebind(self, other: LoadedResource) -> None:
+        """Go on with the statements of the same resource, loaded for the tables as they are now."""
+        self.owned, self.shared, self.statements = other.owned, other.shared, other.statements
+        self.fault = ""
+        for made in ("lists", "told", "queries", "exported"):
+            self.__dict__.pop(made, None)
 
     @cached_property
     def told(self) -> tuple[str, ...]:
@@ -170,22 +184,22 @@ class LoadedRows:
         self.declaration = declaration
         self.schema: Record = declaration.schema()
         self.query_names = tuple(declaration.query().fields) if declaration.query else ()
-        self.row = declaration.row or _plain_fields(self.schema)
+        self.row = _without(statement.absent, declaration.row or _plain_fields(self.schema))
+        self.filters = _without(statement.absent, declaration.filters)
+        self.search = _without(statement.absent, declaration.search)
         self.listing = Listing(
             statement,
             self.row,
             declaration.id,
-            declaration.sorts,
-            declaration.search,
+            {name: sort for name, sort in declaration.sorts.items() if sort.column not in statement.absent},
+            self.search,
             count if declaration.statement == "list" else None,
         )
 
     @cached_property
     def query_schema(self) -> Schema:
         """What the list takes in its query string."""
-        own: dict[str, fields.Field[Any]] = {
-            name: Text() for name in (*_LIST_PARAMETERS, *self.declaration.filters)
-        }
+        own: dict[str, fields.Field[Any]] = {name: Text() for name in (*_LIST_PARAMETERS, *self.filters)}
         # A cursor carries the value that it is sorted by, and that may be a long description.
         own["cursor"] = Text(max=16_384)
         return self._query(own)
@@ -193,15 +207,17 @@ class LoadedRows:
     @cached_property
     def export_query_schema(self) -> Schema:
         """What an export of it takes in its query string."""
-        own: dict[str, fields.Field[Any]] = {
-            name: Text() for name in ("search", "sort", *self.declaration.filters)
-        }
+        own: dict[str, fields.Field[Any]] = {name: Text() for name in ("search", "sort", *self.filters)}
         own["format"] = Text(pattern="csv|ndjson", expected="csv or ndjson")
         return self._query(own)
 
     def _query(self, own: dict[str, fields.Field[Any]]) -> Schema:
         base = self.declaration.query or Record
         return base.from_dict(own, name=f"{self.declaration.statement}Query")()
+
+
+def _without(absent: frozenset[str], columns: Iterable[str]) -> tuple[str, ...]:
+    return tuple(column for column in columns if column not in absent)
 
 
 def _plain_fields(schema: Record) -> tuple[str, ...]:
@@ -246,6 +262,11 @@ class LoadedPlugin:
         declared = self.plugin.events if self.plugin else ()
         return tuple(replace(event, scope=event.scope or f"{self.name}:read") for event in declared)
 
+    @property
+    def faults(self) -> str:
+        """Why it, or which of its resources and why, is not served; empty when all is."""
+        return self.error or "; ".join(f"{r.declaration.name}: {r.fault}" for r in self.resources if r.fault)
+
     def leave_out(self, reason: str) -> None:
         """Serve nothing of it, and say why."""
         self.error = reason
@@ -259,10 +280,54 @@ class Registry:
 
     Attributes:
         named: where each name, resource, command, setting and event comes from, by its kind and name.
+        catalogue: the tables and columns that the statements are made for.
+        looked_at: when they were read, by the monotonic clock.
     """
 
     plugins: list[LoadedPlugin]
     named: dict[tuple[str, str], str] = field(default_factory=dict)
+    catalogue: Catalogue = field(default_factory=dict, repr=False)
+    looked_at: float = field(default_factory=time.monotonic)
+    _looking: Any = field(default_factory=threading.Lock, repr=False)
+
+    def look(self, database: Database, seconds: float = LOOK_SECONDS) -> None:
+        """See whether FusionPBX was upgraded, and go on with its tables as they are now; at most every so often.
+
+        Args:
+            seconds: for which what was read last is believed.
+
+        Raises:
+            DatabaseError: the database does not answer.
+        """
+        if time.monotonic() - self.looked_at < seconds:
+            return
+        began = time.monotonic()
+        with self._looking:
+            if self.looked_at >= began:
+                return  # somebody else has, while this one waited
+            with database.reading() as session:
+                catalogue = read_catalogue(session)
+            if catalogue != self.catalogue:
+                log.warning("the tables of the database have changed; the statements are made again for them")
+                self._rebind(catalogue)
+                with database.dedicated() as connection:
+                    trial = Trial(connection)
+                    _try_builtin(self, trial)
+                    for loaded in self.plugins:
+                        for resource in loaded.resources if not loaded.builtin else ():
+                            resource.fault = resource.fault or trial.fault(_texts([resource])) or ""
+                database.renew()
+            self.looked_at = time.monotonic()
+
+    def _rebind(self, catalogue: Catalogue) -> None:
+        shared = load_statements(builtin_folder("sql") / "core", catalogue)
+        for loaded in self.plugins:
+            for resource in loaded.resources:
+                try:
+                    resource.rebind(_bind(resource.declaration, loaded, shared, catalogue))
+                except PluginError as error:
+                    resource.fault = str(error)
+        self.catalogue = catalogue
 
     @cached_property
     def resources(self) -> dict[str, LoadedResource]:
@@ -326,14 +391,40 @@ def load_registry(config: Config, database: Database, *, migrating: bool = False
     database.close()
     registry = load_plugins(config, catalogue)
     guests = [p for p in registry.plugins if not (p.builtin or p.error)]
-    if guests and not migrating:
-        _leave_out_unmigrated(database, guests)
-        with database.dedicated() as connection:
-            trial = Trial(connection)
-            for guest in guests:
-                if not guest.error and (fault := trial.fault(_texts(guest))):
-                    guest.leave_out(fault)
+    if migrating:
+        return registry
+    _leave_out_unmigrated(database, guests)
+    if not guests and _hashes(registry) in _fitting:
+        return registry
+    with database.dedicated() as connection:
+        trial = Trial(connection)
+        _try_builtin(registry, trial)
+        for guest in guests:
+            if not guest.error and (fault := trial.fault(_texts(guest.resources))):
+                guest.leave_out(fault)
     return registry
+
+
+_fitting: set[tuple[int, int]] = set()
+"""Tables and statements, by their hashes, of which PostgreSQL has said that they go together."""
+
+
+def _hashes(registry: Registry) -> tuple[int, int]:
+    tables = frozenset((table, frozenset(columns.items())) for table, columns in registry.catalogue.items())
+    texts = _texts(r for p in registry.plugins if p.builtin for r in p.resources)
+    return hash(tables), hash(tuple(texts.values()))
+
+
+def _try_builtin(registry: Registry, trial: Trial) -> None:
+    """Find the resources of the product's own that the tables at hand cannot serve."""
+    hashes = _hashes(registry)
+    builtin = [resource for loaded in registry.plugins if loaded.builtin for resource in loaded.resources]
+    for resource in builtin if hashes not in _fitting else ():
+        resource.fault = trial.fault(_texts([resource])) or ""
+        if resource.fault:
+            log.error("the resource %s is not served: %s", resource.declaration.name, resource.fault)
+    if not any(resource.fault for resource in builtin):
+        _fitting.add(hashes)
 
 
 def _leave_out_unmigrated(database: Database, guests: list[LoadedPlugin]) -> None:
@@ -350,10 +441,10 @@ def _leave_out_unmigrated(database: Database, guests: list[LoadedPlugin]) -> Non
             guest.leave_out(f"its migrations {names} are not applied: run pbxapi migrate")
 
 
-def _texts(guest: LoadedPlugin) -> dict[str, str]:
-    """What a plugin's resources will run, by where it stands: statements, lists' columns, and what pbxapi adds."""
+def _texts(resources: Iterable[LoadedResource]) -> dict[str, str]:
+    """What resources will run, by where it stands: statements, lists' columns, and what pbxapi adds."""
     found: dict[str, str] = {}
-    for resource in guest.resources:
+    for resource in resources:
         declaration, of = resource.declaration, f"of {resource.declaration.name}"
         if table := declaration.table:
             found[f"id and table {of}"] = f"select {declaration.id} from {table}"
@@ -369,12 +460,13 @@ def _texts(guest: LoadedPlugin) -> dict[str, str]:
                     f"select {answered} from ({resource.statements['get'].text}) as r"
                 )
         found |= {s.source: s.text for s in resource.statements.values()}
+        if resource.declaration.numbers:
+            found |= {s.source: s.text for s in resource.shared.values()}
         streams = any(operation.streams for operation in resource.declaration.all_operations())
         shown = {**resource.lists, **({"export": resource.exported} if streams else {})}
         for name, rows in shown.items():
-            declared = rows.declaration
-            sorts = (sort.column for sort in declared.sorts.values())
-            columns = dict.fromkeys((declared.id, *rows.row, *declared.search, *declared.filters, *sorts))
+            sorts = (sort.column for sort in rows.listing.sorts.values())
+            columns = dict.fromkeys((rows.declaration.id, *rows.row, *rows.search, *rows.filters, *sorts))
             listed = ", ".join(f"r.{column}" for column in columns)
             found[f"the columns of {resource.declaration.name} {name}"] = (
                 f"select {listed} from ({rows.listing.statement.text}) as r"
@@ -391,7 +483,7 @@ def load_plugins(config: Config, catalogue: Catalogue) -> Registry:
         PluginError: a built-in plugin cannot be used.
     """
     shared = load_statements(builtin_folder("sql") / "core", catalogue)
-    registry = Registry([])
+    registry = Registry([], catalogue=catalogue)
     for found, load in _find(config):
         try:
             found.plugin = load()

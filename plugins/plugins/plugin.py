@@ -27,7 +27,7 @@ def list_plugins(call: Call) -> Answer:
             "events": [event.name for event in found.plugin.events] if found.plugin and not found.error else [],
         }
         if call.caller.domains is None:
-            row |= {"origin": found.origin, "error": found.error}
+            row |= {"origin": found.origin, "error": found.faults}
         rows.append(row)
     return Answer(rows)
 

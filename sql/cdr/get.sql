@@ -17,7 +17,7 @@ select c.xml_cdr_uuid,
        coalesce(c.hangup_cause, '') as hangup_cause,
        case when c.record_name <> '' then concat_ws('/', rtrim(c.record_path, '/'), c.record_name) else '' end
          as recording_file,
-       coalesce(c.status, '') as status,
+       coalesce(c.status, '') as status,  --? v_xml_cdr.status
        coalesce(c.missed_call::text, 'false') as missed_call,
        coalesce(c.leg::text, '') as leg,
        coalesce(c.accountcode, '') as accountcode,
@@ -30,12 +30,12 @@ select c.xml_cdr_uuid,
        coalesce(c.mduration, 0)::bigint as mduration,
        coalesce(c.billmsec, 0)::bigint as billmsec,
        coalesce(c.waitsec, 0)::bigint as waitsec,
-       coalesce(c.hold_accum_seconds, 0)::bigint as hold_accum_seconds,
+       coalesce(c.hold_accum_seconds, 0)::bigint as hold_accum_seconds,  --? v_xml_cdr.hold_accum_seconds
        c.pdd_ms::bigint as pdd_ms,
        coalesce(c.source_number, '') as source_number,
        coalesce(c.context, '') as context,
        coalesce(c.default_language, '') as default_language,
-       coalesce(c.call_disposition, '') as call_disposition,
+       coalesce(c.call_disposition, '') as call_disposition,  --? v_xml_cdr.call_disposition
        coalesce(c.sip_hangup_disposition, '') as sip_hangup_disposition,
        c.hangup_cause_q850::bigint as hangup_cause_q850,
        coalesce(c.voicemail_message::text, 'false') as voicemail_message,
@@ -54,9 +54,9 @@ select c.xml_cdr_uuid,
        coalesce(c.digits_dialed, '') as digits_dialed,
        coalesce(c.pin_number, '') as pin_number,
        coalesce(c.extension_uuid::text, '') as extension_uuid,
-       coalesce(c.provider_uuid::text, '') as provider_uuid,
-       coalesce(c.ring_group_uuid::text, '') as ring_group_uuid,
-       coalesce(c.ivr_menu_uuid::text, '') as ivr_menu_uuid,
+       coalesce(c.provider_uuid::text, '') as provider_uuid,  --? v_xml_cdr.provider_uuid
+       coalesce(c.ring_group_uuid::text, '') as ring_group_uuid,  --? v_xml_cdr.ring_group_uuid
+       coalesce(c.ivr_menu_uuid::text, '') as ivr_menu_uuid,  --? v_xml_cdr.ivr_menu_uuid
        coalesce(c.call_center_queue_uuid::text, '') as call_center_queue_uuid,
        coalesce(c.cc_side, '') as cc_side,
        coalesce(c.cc_queue, '') as cc_queue,

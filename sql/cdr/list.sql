@@ -17,7 +17,7 @@ select c.xml_cdr_uuid,
        coalesce(c.hangup_cause, '') as hangup_cause,
        case when c.record_name <> '' then concat_ws('/', rtrim(c.record_path, '/'), c.record_name) else '' end
          as recording_file,
-       coalesce(c.status, '') as status,
+       coalesce(c.status, '') as status,  --? v_xml_cdr.status
        coalesce(c.missed_call::text, 'false') as missed_call,
        coalesce(c.leg::text, '') as leg,
        coalesce(c.accountcode, '') as accountcode

@@ -17,7 +17,7 @@ select g.ring_group_uuid,
        coalesce(g.ring_group_cid_number_prefix, '') as ring_group_cid_number_prefix,
        coalesce(g.ring_group_distinctive_ring, '') as ring_group_distinctive_ring,
        coalesce(g.ring_group_ringback, '') as ring_group_ringback,
-       coalesce(g.ring_group_call_screen_enabled::text, 'false') as ring_group_call_screen_enabled,
+       coalesce(g.ring_group_call_screen_enabled::text, 'false') as ring_group_call_screen_enabled,  --? v_ring_groups.ring_group_call_screen_enabled
        coalesce(g.ring_group_call_forward_enabled::text, 'false') as ring_group_call_forward_enabled,
        coalesce(g.ring_group_follow_me_enabled::text, 'false') as ring_group_follow_me_enabled,
        coalesce(g.ring_group_missed_call_app, '') as ring_group_missed_call_app,

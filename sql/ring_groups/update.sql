@@ -15,7 +15,7 @@ update v_ring_groups
        ring_group_cid_number_prefix = %(ring_group_cid_number_prefix)s,
        ring_group_distinctive_ring = %(ring_group_distinctive_ring)s,
        ring_group_ringback = %(ring_group_ringback)s,
-       ring_group_call_screen_enabled = %(ring_group_call_screen_enabled)s,
+       ring_group_call_screen_enabled = %(ring_group_call_screen_enabled)s,  --? v_ring_groups.ring_group_call_screen_enabled
        ring_group_call_forward_enabled = %(ring_group_call_forward_enabled)s,
        ring_group_follow_me_enabled = %(ring_group_follow_me_enabled)s,
        ring_group_missed_call_app = %(ring_group_missed_call_app)s,

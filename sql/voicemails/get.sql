@@ -7,7 +7,7 @@ select v.voicemail_uuid,
        coalesce(v.voicemail_id, '') as voicemail_id,
        coalesce(v.voicemail_password, '') as voicemail_password,
        coalesce(v.greeting_id::text, '') as greeting_id,
-       coalesce(v.voicemail_alternate_greet_id, '') as voicemail_alternate_greet_id,
+       coalesce(v.voicemail_alternate_greet_id::text, '') as voicemail_alternate_greet_id,
        coalesce(v.voicemail_mail_to, '') as voicemail_mail_to,
        coalesce(v.voicemail_sms_to, '') as voicemail_sms_to,  --? v_voicemails.voicemail_sms_to
        coalesce(v.voicemail_attach_file::text, 'true') as voicemail_attach_file,

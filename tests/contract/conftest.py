@@ -13,6 +13,7 @@ from pbxapi.changes.nodes import register
 from pbxapi.http import callers
 from pbxapi.sandbox.database import url_of_role
 from pbxapi.sandbox.postgres import EmbeddedPostgres
+from pbxapi.sandbox.versions import later_columns
 from pbxapi.testing import NODE, Client, Family, Pbx, close_pbx, make_pbx
 
 FAMILIES: tuple[Family, ...] = ("php", "clean")
@@ -20,13 +21,18 @@ FAMILIES: tuple[Family, ...] = ("php", "clean")
 
 @dataclass
 class Twin:
-    """A telephone system whose database is made anew for every test, while its application stays."""
+    """A telephone system whose database is made anew for every test, while its application stays.
+
+    Attributes:
+        absent: the columns that this version of FusionPBX lacks.
+    """
 
     pbx: Pbx
     client: Client
     name: str
     postgres: EmbeddedPostgres
     template: str
+    absent: frozenset[str] = frozenset()
 
     def reset(self) -> None:
         """Begin afresh, with the sample data and a switch that is there and idle."""
@@ -44,7 +50,10 @@ class Twin:
 
 @pytest.fixture(scope="session")
 def made_twins(
-    postgres: EmbeddedPostgres, template: str, tmp_path_factory: pytest.TempPathFactory
+    postgres: EmbeddedPostgres,
+    template: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    pytestconfig: pytest.Config,
 ) -> Iterator[dict[Family, Twin]]:
     """One system for each family of URLs, with the same data."""
     found: dict[Family, Twin] = {}
@@ -52,7 +61,8 @@ def made_twins(
         name = f"twin_{family}_{secrets.token_hex(4)}"
         url = postgres.create_database(name, template)
         pbx = make_pbx(url, tmp_path_factory.mktemp(family), service_url=url_of_role(url))
-        found[family] = Twin(pbx, pbx.client.through(family), name, postgres, template)
+        absent = later_columns(pytestconfig.getoption("--fusionpbx"))
+        found[family] = Twin(pbx, pbx.client.through(family), name, postgres, template, absent)
     yield found
     for twin in found.values():
         close_pbx(twin.pbx)
