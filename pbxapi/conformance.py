@@ -29,6 +29,7 @@ from werkzeug.routing import Rule
 
 from pbxapi.config import Config
 from pbxapi.data.database import Session
+from pbxapi.data.events import number_events
 from pbxapi.http import callers
 from pbxapi.plugin import Digits, Link, Operation, Text, TrueFalse, fields
 from pbxapi.plugin.loader import LoadedResource, LoadedRows, Registry, load_plugins, load_registry
@@ -239,9 +240,11 @@ def suite(
         pbx = make_pbx(url, root, service_url=url_of_role(url), **pbx_settings)
         fail_where_left_out(pbx)
         for client in (pbx.client, pbx.client.of(pbx.other_domain)):
-            # Something for the list of changes.
+            # Something for the lists of changes and of events.
             for _ in range(7):
                 client.create("extensions", extension=str(70_000 + next(NUMBERS)))
+        with pbx.database.writing() as session:
+            number_events(session)
         yield Suite(pbx, load_registry(pbx.config, pbx.database), request.module.KINDS)
         close_pbx(pbx)
 

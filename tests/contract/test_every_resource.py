@@ -60,6 +60,7 @@ KINDS: Mapping[str, Kind] = {
     "devices": Kind(lambda n: {"device_address": f"001565{n:06x}"}),
     "destinations": Kind(lambda n: {"destination_number": str(5_550_000 + n), "destination_context": "public"}),
     "dialplans": Kind(lambda n: {"dialplan_name": f"dialplan {n}"}),
+    "events": Kind(),
     "extensions": Kind(lambda n: {"extension": str(70_000 + n), "voicemail_enabled": "true"}),
     "gateways": Kind(lambda n: {"gateway": f"trunk {n}", "proxy": "sip.example.net"}),
     "dashboard": Kind(),
