@@ -39,8 +39,10 @@ def add_probes(app: Flask, services: Services) -> None:
         return Response(metrics.text(), content_type=CONTENT_TYPE)
 
     app.add_url_rule("/healthz", view_func=healthz)
-    app.add_url_rule("/readyz", view_func=readyz)
-    app.add_url_rule("/metrics", view_func=figures)
+    for place, name in ((services.config.url_prefix, "-below"), ("", "")):
+        # Below the prefix, where nginx leads, for the system's key: what the console shows.
+        app.add_url_rule(f"{place}/readyz", f"readyz{name}", readyz)
+        app.add_url_rule(f"{place}/metrics", f"metrics{name}", figures)
     # Workers that end and those that take their place overlap while gunicorn reloads.
     services.figures = Figures(app, services.database, 2 * services.config.workers + 4)
     services.streams.counted = partial(services.figures.shift, "stream_clients")

@@ -26,6 +26,15 @@ from pbxapi.sandbox.versions import VERSIONS, become
 SHARED = Path(__file__).parents[2] / "shared"
 """Facts and data about FusionPBX, where somebody has put them beside the checkout."""
 
+SCREENSHOTS = Path(__file__).parents[1] / "artefacts" / "pages"
+"""What the pages looked like in the last run."""
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say where the screenshots are."""
+    if any("test_pages" in report.nodeid for report in terminalreporter.getreports("passed")):
+        terminalreporter.write_line(f"screenshots of the pages: {SCREENSHOTS}")
+
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:

@@ -13,6 +13,7 @@ from pbxapi.http.callers import request_id_of
 from pbxapi.http.documents import Documents
 from pbxapi.http.faults import register_faults
 from pbxapi.http.lines import log_requests
+from pbxapi.http.pages import add_pages
 from pbxapi.http.rates import limit_rates
 from pbxapi.http.serving import Served, Services
 from pbxapi.plugin.loader import LoadedResource, Registry
@@ -42,7 +43,7 @@ def register_routes(app: Flask, services: Services, registry: Registry) -> None:
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # a redirect would be HTML, and ask for no key
     callers = services.callers
-    open_endpoints = {"openapi"}
+    open_endpoints = {"openapi", *add_pages(app, prefix)}
 
     def before() -> None:
         g.request_id = request_id_of(request)
@@ -58,7 +59,7 @@ def register_routes(app: Flask, services: Services, registry: Registry) -> None:
 
     def after(response: Response) -> Response:
         response.headers["X-Request-Id"] = g.request_id
-        response.headers["Cache-Control"] = "no-store"
+        response.headers.setdefault("Cache-Control", "no-store")
         return response
 
     log_requests(app)

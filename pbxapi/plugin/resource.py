@@ -269,14 +269,15 @@ class Resource:
 def _standard(resource: Resource) -> list[Operation]:
     label, schema = resource.label, resource.schema
     one = label.lower() if not label.isupper() else label
+    a_one = f"{'an' if label[0] in 'AEIO' else 'a'} {one}"
     return [
         Operation("list", crud.list_records, rows=resource.rows, summary=f"List {resource.name}"),
         Operation("create", crud.create_record, ("POST",), body=schema, answer=schema, writes=True, status=201,
-                  summary=f"Create a {one}"),
-        Operation("get", crud.get_record, on="item", answer=schema, summary=f"Get a {one}"),
+                  summary=f"Create {a_one}"),
+        Operation("get", crud.get_record, on="item", answer=schema, summary=f"Get {a_one}"),
         Operation("update", crud.update_record, ("PUT", "PATCH"), "item", body=schema, partial=True, answer=schema,
-                  writes=True, summary=f"Update a {one}"),
-        Operation("delete", crud.delete_record, ("DELETE",), "item", writes=True, summary=f"Delete a {one}"),
+                  writes=True, summary=f"Update {a_one}"),
+        Operation("delete", crud.delete_record, ("DELETE",), "item", writes=True, summary=f"Delete {a_one}"),
         Operation("export", crud.export_records, path="export", media=LINES, streams=True,
                   summary=f"Export {resource.name}"),
     ]  # fmt: skip
