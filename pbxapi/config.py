@@ -188,6 +188,7 @@ class Config:
     provision_templates: Path | None = _setting("PBXAPI_PROVISION_TEMPLATES", _folder, None)
     voicemail_dir: Path | None = _setting("PBXAPI_VOICEMAIL_DIR", _folder, None, ("switch.voicemail.dir",))
     recordings_dir: Path | None = _setting("PBXAPI_RECORDINGS_DIR", _folder, None, ("switch.recordings.dir",))
+    accel: bool = _setting("PBXAPI_ACCEL", _flag, False)
     redact_secrets: bool = _setting("PBXAPI_REDACT_SECRETS", _flag, False)
     dialplan_applications: tuple[str, ...] = _setting("PBXAPI_DIALPLAN_APPLICATIONS", _names, ())
     rate_limit: str = _setting("PBXAPI_RATE_LIMIT", rate, "")

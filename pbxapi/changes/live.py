@@ -53,10 +53,16 @@ def _channels(switch: EventSocket, variable: str = "") -> list[dict[str, str]]:
     return rows
 
 
+def _files_there(switch: EventSocket, paths: list[str]) -> list[str]:
+    """Those of some files that the switch's host has."""
+    return [path for path in paths[:10] if commands.file_exists(switch, path, timeout=_SWITCH_SECONDS)]
+
+
 QUESTIONS: Mapping[str, Callable[..., Any]] = {
     "registrations": _registrations,
     "gateway_status": _gateway_status,
     "channels": _channels,
+    "files_there": _files_there,
 }
 """What can be asked, with its arguments. Values are checked where they become a command."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
@@ -14,6 +13,7 @@ from pbxapi.data.database import Database, DatabaseError, Session
 from pbxapi.data.settings import read_settings
 from pbxapi.errors import SwitchError
 from pbxapi.plugin.effects import Folder
+from pbxapi.plugin.folders import FOLDER_SETTINGS, absolute, find_folders
 from pbxapi.switch.cache import Cache
 from pbxapi.switch.commands import host_name, switch_name
 from pbxapi.switch.event_socket import EventSocket
@@ -25,15 +25,6 @@ HEARTBEAT = 5.0
 """Seconds between signs of life; after three of them missing a node counts as away."""
 
 DEFAULT_CACHE = Path("/var/cache/fusionpbx")
-
-_FOLDER_SETTINGS: Mapping[Folder, str] = {
-    "extensions": "switch/extensions",
-    "sip_profiles": "switch/sip_profiles",
-    "dialplan": "switch/dialplan",
-    "provision": "provision/path",
-    "voicemail": "switch/voicemail",
-    "recordings": "switch/recordings",
-}
 
 _SEEN = """
 update pbxapi.node
@@ -55,32 +46,14 @@ def read_node(
     Args:
         last_hostname: what the switch last said its host name was; None where it never has.
     """
-    settings = read_settings(session, None, [*_FOLDER_SETTINGS.values(), "cache/method", "cache/location"])
-    given: dict[Folder, Path | None] = {
-        "extensions": config.xml_extensions_dir,
-        "sip_profiles": config.xml_sip_profiles_dir,
-        "dialplan": config.xml_dialplan_dir,
-        "provision": config.provision_dir,
-        "voicemail": config.voicemail_dir,
-        "recordings": config.recordings_dir,
-    }
-    folders: dict[str, Path] = {}
-    for folder, setting in _FOLDER_SETTINGS.items():
-        path = given[folder] or _absolute(settings.get(setting, ""))
-        if path is not None:
-            folders[folder] = path
+    settings = read_settings(session, None, [*FOLDER_SETTINGS.values(), "cache/method", "cache/location"])
+    folders = {str(folder): path for folder, path in find_folders(config, settings).items()}
     method = config.cache_method or settings.get("cache/method", "file")
-    location = config.cache_location or _absolute(settings.get("cache/location", "")) or DEFAULT_CACHE
+    location = config.cache_location or absolute(settings.get("cache/location", "")) or DEFAULT_CACHE
     if method not in ("file", "memcache"):
         log.warning("the setting cache/method is %r: taken for file", method)
         method = "file"
     return Node(name, event_socket, Cache(method, event_socket, location), folders, last_hostname)
-
-
-def _absolute(text: str) -> Path | None:
-    """The folder that a setting names; the first where it names several (FusionPBX: separated by ``;``)."""
-    path = text.split(";")[0].strip()
-    return Path(path) if path.startswith("/") else None
 
 
 def register(session: Session, name: str) -> None:

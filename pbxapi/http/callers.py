@@ -17,6 +17,7 @@ from flask import Request
 
 from pbxapi.data.database import Database, DatabaseError, Session
 from pbxapi.data.keys import SYSTEM, Key, digest, find_key, looks_like_a_key, note_use
+from pbxapi.data.links import Link, link_secrets
 from pbxapi.errors import ApiError
 from pbxapi.http.lines import address_of
 from pbxapi.plugin import Caller
@@ -77,6 +78,7 @@ class Callers:
         self._system: _Recent[bytes | None] = _Recent()
         self._keys: _Recent[Key | None] = _Recent()
         self._uses: _Recent[None] = _Recent(60.0)
+        self._secrets: _Recent[list[bytes]] = _Recent()
         self._domains: _Recent[tuple[UUID, str] | None] = _Recent()
 
     def identify(self, key: Key, request: Request, request_id: str) -> Caller:
@@ -123,6 +125,23 @@ class Callers:
         if self._system.get("", self._read_system_key) is None:
             raise ApiError(500, "CONFIG_ERROR", "API key not configured")
         raise wrong
+
+    def follow(self, link: Link, request: Request, request_id: str) -> Caller:
+        """Who calls by a link that was handed out: it may do one thing, in one domain, for as long as it says.
+
+        Raises:
+            ApiError: 401 UNAUTHORIZED; 400 INVALID_DOMAIN where the domain is no more.
+        """
+        if not link.is_signed(self._secrets.get("", self._read_secrets)):
+            raise ApiError(401, "UNAUTHORIZED", "Invalid link")
+        if link.expires <= time.time():
+            raise ApiError(401, "UNAUTHORIZED", "The link has ended")
+        key = Key(link.key_id, frozenset({link.domain_uuid}), frozenset({link.scope}))
+        return self.identify(key, request, request_id)
+
+    def _read_secrets(self) -> list[bytes]:
+        with self._database.reading() as session:
+            return link_secrets(session)
 
     def again(self, caller: Caller, hash: bytes) -> Caller | None:
         """A caller as it is by now, for an answer that stays open; None where its key or its domain is no more.

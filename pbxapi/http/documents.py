@@ -193,6 +193,8 @@ class Documents:
         parameters: list[Mapping[str, Any]] = [_DOMAIN]
         if served.lenient and operation.on == "item":
             parameters.append({"name": "uuid", "in": "query", "required": True, "schema": _UUID})
+        if served.lenient and operation.part:
+            parameters.append({"name": operation.part, "in": "query", "required": True, "schema": _UUID})
         if operation.writes:
             parameters.append(_PREFER)
         if operation.methods[0] == "POST":
@@ -232,6 +234,11 @@ class Documents:
         if operation.streams:
             lines = {"schema": {"type": "string"}}
             return {"description": "All rows", "content": dict.fromkeys(operation.media, lines)}
+        if operation.files:
+            return {
+                "description": "The file, or the part that Range asks for",
+                "content": {media: {"schema": {}} for media in operation.files},
+            }
         properties: dict[str, Any] = {"success": {"const": True}, "message": {"type": "string"}}
         usual = operation.answer in (None, resource.declaration.schema)
         if operation.writes and operation.methods[0] != "DELETE" and usual:
@@ -267,7 +274,9 @@ class Documents:
 
     def _component(self, resource: LoadedResource, schema: Schema, partial: bool) -> dict[str, str]:
         name = _camel(resource.declaration.name)
-        if type(schema) is not resource.declaration.schema:
+        if type(schema).__module__.startswith("pbxapi."):
+            name = type(schema).__name__  # shared by resources
+        elif type(schema) is not resource.declaration.schema:
             name += type(schema).__name__
         name += "Change" if partial else "Row" if schema.only else ""
         if name not in self._components:

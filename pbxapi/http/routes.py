@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from flask import Flask, Response, g, jsonify, request
+from flask import Flask, Request, Response, g, jsonify, request
 from werkzeug.routing import BaseConverter, Rule
 
+from pbxapi.data.links import Link, read_link
 from pbxapi.http.callers import request_id_of
 from pbxapi.http.documents import Documents
 from pbxapi.http.faults import register_faults
@@ -52,6 +53,10 @@ def register_routes(app: Flask, services: Services, registry: Registry) -> None:
             return
         if request.endpoint in open_endpoints and "X-API-Key" not in request.headers:
             return
+        if link := _link(request):
+            g.key_id = link.key_id
+            g.caller = callers.follow(link, request, g.request_id)
+            return
         key = callers.check_key(request)
         g.key_id = key.key_id
         if request.endpoint not in open_endpoints:
@@ -90,6 +95,12 @@ def register_routes(app: Flask, services: Services, registry: Registry) -> None:
     app.add_url_rule(f"{prefix}/openapi.json", "openapi", openapi, methods=["GET"])
 
 
+def _link(request: Request) -> Link | None:
+    """The link that a request without a key follows."""
+    reads = request.method in ("GET", "HEAD")
+    return read_link(request.path, request.args) if reads and "X-API-Key" not in request.headers else None
+
+
 def _operations(services: Services, resource: LoadedResource) -> dict[str, Served]:
     """All operations of a resource in both families, by the endpoint that each is served at."""
     return {
@@ -111,19 +122,20 @@ def _add(app: Flask, place: str, endpoint: str, served: Served) -> None:
             # The contract calls the uuid a path parameter; the document shows the query form.
             app.add_url_rule(f"{place}{path}/<uuid>", f"{endpoint}/path", view, **more)
     else:
-        path = ("/<record:uuid>" if operation.on == "item" else "") + (
-            f"/{operation.path}" if operation.path else ""
-        )
+        below = operation.path.replace("<", "<record:")
+        path = ("/<record:uuid>" if operation.on == "item" else "") + (f"/{below}" if below else "")
     app.add_url_rule(place + path, endpoint, view, **more)
 
 
 def _view(served: Served) -> Callable[..., Response]:
     plugin = served.resource.plugin
 
-    def view(uuid: str | None = None) -> Response:
+    def view(uuid: str | None = None, **parts: str) -> Response:
         g.plugin = plugin
-        if uuid is None and served.lenient:
-            uuid = request.args.get("uuid")
-        return served(request, g.caller, uuid)
+        part = parts.get(served.operation.part)
+        if served.lenient:
+            uuid = request.args.get("uuid") if uuid is None else uuid
+            part = request.args.get(served.operation.part)
+        return served(request, g.caller, uuid, part)
 
     return view

@@ -21,13 +21,14 @@ from pbxapi.http.callers import Callers
 from pbxapi.http.downloads import Download
 from pbxapi.http.envelope import render
 from pbxapi.http.figures import Figures
+from pbxapi.http.files import send
 from pbxapi.http.repeats import Repeat, idempotency_key
 from pbxapi.http.streams import Streams
 from pbxapi.http.tags import Tags, check_match, tell_tag
 from pbxapi.plugin import Call, Caller, EventStream, Operation
-from pbxapi.plugin.call import Ask
+from pbxapi.plugin.call import Ask, FileAnswer
 from pbxapi.plugin.loader import LOOK_SECONDS, LoadedResource, Registry
-from pbxapi.plugin.perform import check_input, check_scope, perform, record_uuid
+from pbxapi.plugin.perform import check_input, check_scope, named_part, perform, record_uuid
 
 WAIT_MOST = 30.0
 _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})", re.I)
@@ -106,7 +107,7 @@ class Served:
         self.methods = operation.methods[:1] if lenient else operation.methods
         self.scope = resource.declaration.scope(operation)
 
-    def __call__(self, request: Request, caller: Caller, uuid: str | None) -> Response:
+    def __call__(self, request: Request, caller: Caller, uuid: str | None, part: str | None) -> Response:
         """Answer a request.
 
         Raises:
@@ -114,8 +115,9 @@ class Served:
         """
         operation, services = self.operation, self._services
         check_scope(caller, self.resource, operation)
-        named = record_uuid(operation, uuid)
-        given = {name: value for name, value in request.args.items() if name != "uuid" or not self.lenient}
+        named, part_uuid = record_uuid(operation, uuid), named_part(operation, part)
+        place = ("uuid", operation.part) if self.lenient else ()
+        given = {name: value for name, value in request.args.items() if name not in place}
         schema = self.resource.queries.get(operation.name)
         query = check_input(schema, given, partial=False, lenient=self.lenient) if schema else {}
         key = idempotency_key(request)
@@ -127,14 +129,14 @@ class Served:
         if operation.writes:
             services.backlog.check()
         try:
-            response, change_id = self._answer(request, caller, named, query, raw, repeat)
+            response, change_id = self._answer(request, caller, named, part_uuid, query, raw, repeat)
         except STALE:
             # The tables have changed under the statements. Nothing is committed: once more, with those made anew.
             services.registry.look(services.database, 0.0)
             services.database.renew()
             if self.resource.fault:
                 raise self._unserved(caller) from None
-            response, change_id = self._answer(request, caller, named, query, raw, repeat)
+            response, change_id = self._answer(request, caller, named, part_uuid, query, raw, repeat)
         if change_id is not None:
             self._tell_change(request, response, change_id)
         return response
@@ -151,6 +153,7 @@ class Served:
         request: Request,
         caller: Caller,
         named: UUID | None,
+        part: UUID | None,
         query: Mapping[str, Any],
         raw: bytes,
         repeat: Repeat | None,
@@ -169,6 +172,7 @@ class Served:
                 live=services.ask,
                 registry=services.registry,
                 uuid=named,
+                part=part,
                 query=query,
                 lenient=self.lenient,
                 media=_media(request, operation),
@@ -193,6 +197,8 @@ class Served:
         answer = perform(call, lambda: parse_object(raw), check if wanted else None)
         if isinstance(answer, EventStream):
             return self._services.streams.open(request, call.caller, answer)
+        if isinstance(answer, FileAnswer):
+            return send(answer, self._services.config.accel, self._services.waits)
         response = render(answer)
         if record_tag and self.operation.name == "get":
             tag = f"{record_tag}-{self._services.tags.of_answer(response.get_data())}"

@@ -9,7 +9,7 @@ from pbxapi.data.events import last_position, payload, read_events
 from pbxapi.data.listing import Sort, like, natural
 from pbxapi.data.settings import Settings
 from pbxapi.errors import ApiError, SwitchUnavailable, duplicate, forbidden, invalid, not_found
-from pbxapi.plugin.call import Answer, Call, Caller, EventStream
+from pbxapi.plugin.call import Answer, Call, Caller, EventStream, FileAnswer
 from pbxapi.plugin.change import Change
 from pbxapi.plugin.crud import (
     create_record,
@@ -66,6 +66,15 @@ from pbxapi.plugin.fields import (
 )
 from pbxapi.plugin.perform import perform_within
 from pbxapi.plugin.resource import Operation, Resource, Rows, Unique
+from pbxapi.plugin.sounds import (
+    SOUND_MEDIA,
+    LinkRequest,
+    SignedLink,
+    find_sound,
+    make_link,
+    missing_sound,
+    sound_folder,
+)
 from pbxapi.plugin.tables import LINES
 from pbxapi.plugin.zones import SETTING as TIME_ZONE
 from pbxapi.plugin.zones import TimeZone, domain_zone, zones
@@ -74,6 +83,7 @@ __all__ = [
     "EMAIL",
     "LINES",
     "REDACTED",
+    "SOUND_MEDIA",
     "TIME_ZONE",
     "Answer",
     "ApiError",
@@ -91,11 +101,13 @@ __all__ = [
     "EventStream",
     "EventType",
     "Expectation",
+    "FileAnswer",
     "GatewayKnown",
     "Job",
     "JobRun",
     "KillGateway",
     "Link",
+    "LinkRequest",
     "MakeFolder",
     "MessageWaiting",
     "Metric",
@@ -117,6 +129,7 @@ __all__ = [
     "ServiceRun",
     "Setting",
     "Settings",
+    "SignedLink",
     "Sort",
     "SwitchUnavailable",
     "Text",
@@ -133,17 +146,21 @@ __all__ = [
     "duplicate",
     "export_records",
     "fields",
+    "find_sound",
     "forbidden",
     "get_record",
     "invalid",
     "last_position",
     "like",
     "list_records",
+    "make_link",
+    "missing_sound",
     "natural",
     "not_found",
     "payload",
     "perform_within",
     "read_events",
+    "sound_folder",
     "update_record",
     "validate",
     "zones",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 from uuid import UUID
 
 from pbxapi.config import Config
@@ -106,6 +107,31 @@ class EventStream(Answer):
     after: int | None = None
 
 
+@dataclass
+class FileAnswer(Answer):
+    """An answer that is a file, without an envelope; for `Operation.files`. Ranges and conditions are seen to.
+
+    Attributes:
+        media: its media type.
+        name: what a browser calls it.
+        content: what is in it, where it comes from the database.
+        opened: the open file of the switch; None where only nginx may read it.
+        folder, path: where it lies: one of the switch's folders, and its name below that.
+    """
+
+    media: str = "application/octet-stream"
+    name: str = "file"
+    content: bytes = b""
+    opened: BinaryIO | None = None
+    folder: str = ""
+    path: str = ""
+
+    @property
+    def tag(self) -> str:
+        """Tells this content from another one."""
+        return hashlib.sha256(self.content).hexdigest()[:32]
+
+
 Ask = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
 """Puts a question to every switch node that is up: (question, arguments) -> node -> answer.
 
@@ -122,6 +148,7 @@ class Call:
 
     Attributes:
         uuid: the record's, of an operation on one.
+        part: the uuid that `Operation.path` has a place for.
         record: that record as `get` answers it, before the operation.
         query: the validated query parameters.
         data: the validated body.
@@ -142,6 +169,7 @@ class Call:
     live: Ask
     registry: Registry
     uuid: UUID | None = None
+    part: UUID | None = None
     record: Row = field(default_factory=dict)
     query: Mapping[str, Any] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
@@ -390,4 +418,4 @@ class Call:
         return {**self.caller.parameters, **self.resource.declaration.parameters, **parameters}
 
 
-__all__ = ["Answer", "ApiError", "Ask", "Call", "Caller", "EventStream"]
+__all__ = ["Answer", "ApiError", "Ask", "Call", "Caller", "EventStream", "FileAnswer"]

@@ -38,12 +38,30 @@ def record_uuid(operation: Operation, text: str | None) -> UUID | None:
         return None
     if not text:
         raise ApiError(400, "MISSING_UUID", "UUID is required", "uuid")
+    return _uuid(text, "uuid")
+
+
+def named_part(operation: Operation, text: str | None) -> UUID | None:
+    """The uuid that an operation's path has a place for; None where it has none.
+
+    Raises:
+        ApiError: as `record_uuid`.
+    """
+    name = operation.part
+    if not name:
+        return None
+    if not text:
+        raise ApiError(400, "MISSING_UUID", f"{name} is required", name)
+    return _uuid(text, name)
+
+
+def _uuid(text: str, field: str) -> UUID:
     try:
         if len(text) == 36:
             return UUID(text)
     except ValueError:
         pass
-    raise invalid("uuid must be a uuid", "uuid")
+    raise invalid(f"{field} must be a uuid", field)
 
 
 def check_input(schema: Schema, given: Mapping[str, Any], *, partial: bool, lenient: bool) -> dict[str, Any]:
@@ -116,6 +134,7 @@ def perform_within(
         resource=loaded,
         operation=found,
         uuid=record_uuid(found, uuid),
+        part=named_part(found, None),
         record={},
         query={},
         data={},

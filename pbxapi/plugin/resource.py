@@ -75,7 +75,8 @@ class Operation:
         handler: does it, within the caller's session.
         methods: of the clean URL; the ``.php`` URL takes the first.
         on: the whole ``collection``, or one ``item``, whose record is loaded first (404 where it is not there).
-        path: of the clean URL, below the collection or the item.
+        path: of the clean URL, below the collection or the item. One of its words can be ``<name>``: a uuid,
+            which is `Call.part`; the ``.php`` URL has it in its query.
         php: file name of the ``.php`` URL without the ending.
         query: schema of the query parameters; `rows` brings its own.
         body: schema of the body; ``partial`` says whether only what was sent counts.
@@ -87,6 +88,7 @@ class Operation:
         streams: whether it answers rows of the resource's export as CSV or NDJSON, and no envelope.
         writes: whether it runs in a transaction.
         scope: what a key needs for it; ``<resource>:read``, or ``:write`` where it writes, when left out.
+        files: media types of the file that it answers, instead of JSON.
         summary: one line for the documentation.
     """
 
@@ -108,7 +110,13 @@ class Operation:
     writes: bool = False
     status: int = 200
     scope: str = ""
+    files: tuple[str, ...] = ()
     summary: str = ""
+
+    @property
+    def part(self) -> str:
+        """The name of the uuid in `path`; empty where there is none."""
+        return self.path.partition("<")[2].partition(">")[0]
 
     @property
     def php_name(self) -> str:

@@ -25,7 +25,9 @@ from pbxapi.plugin.fields import Record
 from pbxapi.plugin.resource import STANDARD, Method, Resource
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-_PATH = re.compile(r"(?:[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*)?")
+_WORDS = r"(?:[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*)"
+_PATH = re.compile(rf"(?:{_WORDS}(?:/<[a-z][a-z0-9_]*>(?:/{_WORDS})?)?)?")
+_PHP = re.compile(_WORDS)
 _METRIC = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _SCOPE = re.compile(r"[a-z][a-z0-9-]*:[a-z][a-z0-9-]*")
 
@@ -161,7 +163,7 @@ def _check_operations(resource: Resource) -> None:
             raise PluginError(f"{resource.name}: the operation {operation.name!r} has the method {min(unknown)}")
         if operation.on not in ("collection", "item"):
             raise PluginError(f"{resource.name}: the operation {operation.name!r} is on a collection or an item")
-        if not _PATH.fullmatch(operation.path) or not _PATH.fullmatch(operation.php or operation.name):
+        if not _PATH.fullmatch(operation.path) or not _PHP.fullmatch(operation.php or operation.name):
             raise PluginError(f"{resource.name}: the operation {operation.name!r} has a path that no URL can have")
         ways = [("clean", method, operation.on, operation.path) for method in operation.methods]
         schemas.update({operation.body, operation.query, operation.answer} - {None})

@@ -172,6 +172,7 @@ class SwitchSimulator:
         self._accepting: threading.Thread | None = None
         self._connections: set[Connection] = set()
         self._api: dict[str, Callable[[str], str]] = {
+            "file_exists": lambda path: "true" if Path(path).is_file() else "false",
             "global_getvar": self._global_getvar,
             "hostname": lambda _: self.hostname,
             "hupall": self._hupall,

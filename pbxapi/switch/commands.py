@@ -263,6 +263,13 @@ def global_variable(switch: EventSocket, name: str) -> str | None:
     return answer
 
 
+def file_exists(switch: EventSocket, path: str, timeout: float | None = None) -> bool:
+    """Whether the switch's host has a file; what is no full name is none."""
+    if not path.startswith("/") or not path.isprintable():
+        return False
+    return switch.api(f"file_exists {path}", timeout=timeout).strip() == "true"
+
+
 def _expect(switch: EventSocket, command: str, success: str, timeout: float | None = None) -> None:
     answer = switch.api(command, timeout)
     if answer.strip() != success:

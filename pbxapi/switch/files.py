@@ -15,6 +15,7 @@ import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 
 def read_file(root: Path, relative: str) -> bytes | None:
@@ -27,6 +28,22 @@ def read_file(root: Path, relative: str) -> bytes | None:
     try:
         with _opened(root, parents) as folder:
             return _content(name, folder)
+    except FileNotFoundError:
+        return None
+
+
+def open_file(root: Path, relative: str) -> BinaryIO | None:
+    """A file, opened to be read; None if there is none, or something else than a file.
+
+    Raises:
+        ValueError, OSError: as `write_file`.
+    """
+    parents, name = _split(relative)
+    try:
+        with _opened(root, parents) as folder:
+            if not stat.S_ISREG(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+                return None
+            return os.fdopen(os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder), "rb")
     except FileNotFoundError:
         return None
 

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
+from pathlib import PurePosixPath
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from pbxapi.plugin import (
     LINES,
+    SOUND_MEDIA,
     Answer,
     Call,
+    LinkRequest,
     Operation,
     Plugin,
     Resource,
+    SignedLink,
     Sort,
     domain_zone,
     export_records,
+    find_sound,
     like,
     list_records,
+    make_link,
+    missing_sound,
+    sound_folder,
 )
 
 from .schemas import CallQuery, CallRecord
@@ -58,6 +66,27 @@ def _read_query(call: Call) -> ZoneInfo:
 def show(call: Call, record: dict[str, Any]) -> None:
     """Stamps in the domain's time zone."""
     _show_stamps(record, domain_zone(call))
+
+
+def recording(call: Call) -> Answer:
+    """The sound of a call, from below the domain's folder of recordings.
+
+    FusionPBX stores the folder's full name with the call (xml_cdr.php).
+    """
+    name = call.record["record_name"]
+    if not name:
+        raise missing_sound("The call was not recorded")
+    place = PurePosixPath(call.record["record_path"], PurePosixPath(name).name)
+    try:
+        path = place.relative_to(sound_folder(call, "recordings"))
+    except ValueError:
+        raise missing_sound("The recording lies outside of the folder of recordings") from None
+    return find_sound(call, "recordings", call.caller.domain_name, [str(path)])
+
+
+def link(call: Call) -> Answer:
+    """A link to the sound of a call."""
+    return make_link(call, "recording")
 
 
 def _midnight(day: date, zone: ZoneInfo) -> datetime:
@@ -118,8 +147,28 @@ cdr = Resource(
     operations=(
         Operation("list", list_calls, summary="List calls"),
         Operation("export", export_calls, path="export", media=LINES, streams=True, summary="Export calls"),
+        Operation(
+            "recording",
+            recording,
+            on="item",
+            path="recording",
+            scope="cdr:recording",
+            files=tuple(SOUND_MEDIA.values()),
+            summary="Listen to a call",
+        ),
+        Operation(
+            "recording_link",
+            link,
+            ("POST",),
+            "item",
+            path="recording/link",
+            scope="cdr:recording",
+            body=LinkRequest,
+            answer=SignedLink,
+            summary="Make a link to listen to a call, without a key and for a while",
+        ),
     ),
     show=show,
 )
 
-plugin = Plugin(name="cdr", version="1.0.0", resources=(cdr,))
+plugin = Plugin(name="cdr", version="1.0.0", resources=(cdr,), scopes=("cdr:recording",))

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 from uuid import UUID, uuid4
 
 from pbxapi.plugin import (
+    SOUND_MEDIA,
+    Answer,
     Call,
     Change,
     Effect,
+    FileAnswer,
+    LinkRequest,
     MakeFolder,
     MessageWaiting,
     MoveFolder,
@@ -21,11 +26,15 @@ from pbxapi.plugin import (
     RemoveFolder,
     Resource,
     Rows,
+    SignedLink,
     Sort,
     Text,
     fields,
+    find_sound,
     invalid,
     list_records,
+    make_link,
+    not_found,
 )
 from pbxapi.plugin.dialling import NUMBER, check_action
 
@@ -33,6 +42,9 @@ from .boxes import Voicemail, folder, hold_numbers, new_box_defaults, new_pin
 
 _COUNTED = frozenset({"voicemail_id", "voicemail_enabled", "voicemail_local_after_email"})
 """Fields on which it depends whether phones are told of messages."""
+
+
+_AUDIO = "messages/<voicemail_message_uuid>/audio"
 
 
 class Message(Record):
@@ -92,6 +104,30 @@ def store(call: Call, record: Mapping[str, Any], old: Mapping[str, Any] | None) 
         for copy in record["voicemail_copies"]:
             ids = {"voicemail_destination_uuid": uuid4(), "voicemail_uuid_copy": copy}
             call.run("add_copy", voicemail_uuid=uuid, **ids)
+
+
+def audio(call: Call) -> Answer:
+    """The sound of a message: from the database where that holds it, else from the box's folder.
+
+    It stays new or read, as it was. FusionPBX's script names the file msg_<uuid> (app/voicemail/index.lua).
+    """
+    message = call.row("message", voicemail_uuid=call.uuid, voicemail_message_uuid=call.part)
+    if message is None:
+        raise not_found("Voicemail message not found")
+    name = f"msg_{call.part}"
+    if message["message_base64"]:
+        content = base64.b64decode(message["message_base64"])
+        ending = "wav" if content[:4] == b"RIFF" else "mp3"
+        return FileAnswer(media=SOUND_MEDIA[ending], name=f"{name}.{ending}", content=content)
+    below = folder(call.caller.domain_name, call.record["voicemail_id"])
+    return find_sound(call, "voicemail", below, [f"{below}/{name}.{ending}" for ending in ("wav", "mp3")])
+
+
+def link(call: Call) -> Answer:
+    """A link to the sound of a message."""
+    if call.row("message", voicemail_uuid=call.uuid, voicemail_message_uuid=call.part) is None:
+        raise not_found("Voicemail message not found")
+    return make_link(call, _AUDIO)
 
 
 def remove(call: Call, record: Mapping[str, Any]) -> None:
@@ -162,6 +198,26 @@ voicemails = Resource(
             ),
             summary="List the messages of a voicemail",
         ),
+        Operation(
+            "audio",
+            audio,
+            on="item",
+            path=_AUDIO,
+            scope="voicemails:audio",
+            files=(SOUND_MEDIA["wav"], SOUND_MEDIA["mp3"]),
+            summary="Listen to a message",
+        ),
+        Operation(
+            "audio_link",
+            link,
+            ("POST",),
+            "item",
+            path=f"{_AUDIO}/link",
+            scope="voicemails:audio",
+            body=LinkRequest,
+            answer=SignedLink,
+            summary="Make a link to listen to a message, without a key and for a while",
+        ),
     ),
     prepare=prepare,
     store=store,
@@ -170,4 +226,4 @@ voicemails = Resource(
     effects=effects,
 )
 
-plugin = Plugin(name="voicemails", version="1.0.0", resources=(voicemails,))
+plugin = Plugin(name="voicemails", version="1.0.0", resources=(voicemails,), scopes=("voicemails:audio",))
