@@ -432,6 +432,21 @@ def _spelled(spell: str) -> Callable[..., Any]:
 
 
 @commands.group()
+def links() -> None:
+    """Links to recordings and voicemail messages, which are good without a key."""
+
+
+@links.command("revoke")
+def revoke_links() -> None:
+    """End every link that was handed out; within two seconds none is good any more."""
+    from pbxapi.data import links
+
+    with _database(_config()) as database, database.writing() as session:
+        links.revoke_links(session)
+    click.echo("ended: all links")
+
+
+@commands.group()
 def keys() -> None:
     """API keys beside the system's own. A key is shown once, when it is made."""
 

@@ -156,15 +156,16 @@ class Suite:
         return {*operations} <= {o.name for o in self.operations(name)}
 
     def calls(
-        self, name: str, operation: Operation, uuid: str
+        self, name: str, operation: Operation, uuid: str, part_uuid: str = ""
     ) -> Iterator[tuple[Family, str, str, dict[str, str]]]:
-        """Every way to call an operation: family, method, path, query."""
+        """Every way to call an operation: family, method, path, query. A part that is not named is none."""
         item = operation.on == "item"
         place = {"uuid": uuid} if item else {}
+        part_uuid = part_uuid or str(uuid4())
         if part := operation.part:
-            place[part] = str(uuid4())
+            place[part] = part_uuid
         yield "php", operation.methods[0], f"/{name}/{operation.php_name}", place
-        below = operation.path.replace(f"<{part}>", str(uuid4()))
+        below = operation.path.replace(f"<{part}>", part_uuid)
         path = f"/{name}" + (f"/{uuid}" if item else "") + (f"/{below}" if below else "")
         for method in operation.methods:
             yield "clean", method, path, {}
@@ -753,7 +754,7 @@ def test_the_document_names_every_operation_in_both_families(suite: Suite, name:
     document = suite.client.request("GET", "/openapi.json").body
     prefix = suite.pbx.config.url_prefix
     for operation in suite.operations(name):
-        for _family, method, path, _query in suite.calls(name, operation, "{uuid}"):
+        for _family, method, path, _query in suite.calls(name, operation, "{uuid}", f"{{{operation.part}}}"):
             assert method.lower() in document["paths"].get(prefix + path, {}), f"{method} {path}"
 
 

@@ -238,3 +238,10 @@ def test_a_fusionpbx_host_needs_nothing_but_its_own_configuration(
         made = call("POST", "/extensions", json={"extension": "7001"}, headers={"Prefer": "wait=20"})
         assert (made.status_code, made.headers["X-Change-State"]) == (201, "applied")
     assert pbx.socket.api(f"user_exists id 7001 {pbx.domain}") == "true"
+
+
+def test_links_are_ended_by_a_command(pbx: Pbx) -> None:
+    pbx.run("insert into pbxapi.secret (name, value) values ('link:test', 'x')")
+    done = on(pbx, "links", "revoke")
+    assert (done.returncode, done.stdout) == (0, "ended: all links\n")
+    assert [row["name"] for row in pbx.rows("select name from pbxapi.secret")] == ["etag"]

@@ -5,6 +5,7 @@ schemathesis makes the requests from the document: the same ones at every run.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -127,7 +128,7 @@ def test_the_document_describes_every_route_and_no_other(system: Pbx, operations
     described = {(operation.method.upper(), operation.path) for operation in operations}
     assert len(described) == len(operations)
     served = {
-        (method, rule.rule.replace("<record:uuid>", "{uuid}"))
+        (method, re.sub(r"<record:(\w+)>", r"{\1}", rule.rule))
         for rule in system.app.url_map.iter_rules()
         if rule.rule.startswith(PREFIX + "/") and not rule.rule.endswith(("openapi.json", ".php/<uuid>"))
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
