@@ -253,8 +253,8 @@ def count_waiting(run: CheckRun) -> float:
 def count_attempts(run: CheckRun) -> Mapping[tuple[str, ...], float]:
     """Sequences count them: no attempt waits for another one."""
     row = run.session.row(
-        "select (select last_value - 1 from pbxapi.webhook_delivered) as delivered,"
-        "       (select last_value - 1 from pbxapi.webhook_failed) as failed"
+        "select (select last_value - 2 + is_called::int from pbxapi.webhook_delivered) as delivered,"
+        "       (select last_value - 2 + is_called::int from pbxapi.webhook_failed) as failed"
     )
     return {(outcome,): float(count) for outcome, count in (row or {}).items()}
 

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from standardwebhooks.webhooks import Webhook
 
 from pbxapi.data.events import note_event
+from pbxapi.plugin import CheckRun
 from pbxapi.sandbox.database import scratch_database
 from pbxapi.sandbox.postgres import EmbeddedPostgres
 from pbxapi.testing import Client, Pbx, close_pbx, make_pbx, run_jobs, run_services
@@ -411,6 +412,25 @@ def test_an_event_that_is_no_longer_kept_fails_with_that_reason(pbx, client, hoo
     client.request("POST", path, {"delivery_uuid": deliveries(pbx, webhook)[0]["delivery_uuid"]})
     receiver.wait_for(lambda: deliveries(pbx, webhook)[0]["error"] == "the event is no longer kept")
     assert state(pbx, webhook) == "active"
+
+
+def test_figures_count_attempts_and_webhooks(pbx, client, hook, receiver) -> None:
+    plugin = pbx.app.extensions["pbxapi"].registry.plugin("webhooks").plugin
+
+    def figure(name: str) -> Any:
+        with pbx.database.reading() as session:
+            return plugin.metrics[name].read(CheckRun(session, {}))
+
+    before = figure("attempts_total")
+    receiver.behave = Failing(2)
+    webhook = hook(receiver)
+    assert figure("webhooks")["active",] >= 1
+    extension(client)
+    receiver.wait_for(lambda: [row["state"] for row in deliveries(pbx, webhook)] == ["delivered"])
+    after = figure("attempts_total")
+    assert after["delivered",] - before["delivered",] == 1
+    assert after["failed",] - before["failed",] == 2
+    assert figure("waiting") == 0
 
 
 def test_old_deliveries_are_forgotten(pbx, client, hook, receiver) -> None:

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
+import re
+import shutil
+import subprocess
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from standardwebhooks.webhooks import Webhook
 
 from pbxapi.data.events import number_events, read_events
 from pbxapi.sandbox.database import scratch_database
 from pbxapi.sandbox.postgres import EmbeddedPostgres
+from pbxapi.sandbox.process import claim_port
 from pbxapi.testing import Client, Pbx, Reply, close_pbx, make_pbx
 
 BODY = {"url": "https://1.1.1.1/hook?token=abc", "event_types": ["extension.*"]}
@@ -273,3 +281,71 @@ def test_a_replay_says_what_it_wants(client: Client) -> None:
         assert refusal(act(client, made, "replay", **body)) == field, body
     reply = act(client, made, "replay", **{"from": early, "to": late})
     assert (reply.status, reply.data) == (202, {"deliveries": 0})
+
+
+DOCS = Path(__file__).parents[2] / "docs" / "integrators.md"
+
+
+def snippet(language: str) -> str:
+    """How the documentation verifies by hand in a language: the last piece of it there."""
+    part = DOCS.read_text("utf-8").partition("### Verifying")[2].partition("### When it fails")[0]
+    return re.findall(rf"```{language}\n(.*?)```", part, re.S)[-1]
+
+
+def needs(program: str) -> str:
+    found = shutil.which(program)
+    if found is None:
+        pytest.skip(f"{program} is not installed")
+    return found
+
+
+@pytest.fixture
+def sent(client: Client, receiver) -> dict[str, Any]:
+    """A request as a receiver gets it, and the secret."""
+    made = make(client, url=receiver.url)
+    assert act(client, made["webhook_uuid"], "test").data["delivered"] == "true"
+    (request,) = receiver.requests
+    return {"secret": made["secret"], "headers": dict(request.headers), "body": request.body.decode()}
+
+
+def test_the_shells_way_to_verify_is_right(sent: dict[str, Any]) -> None:
+    needs("openssl")
+    headers = sent["headers"]
+    values = {"ID": headers["webhook-id"], "TIMESTAMP": headers["webhook-timestamp"]}
+    environment = {"PATH": os.environ["PATH"], "SECRET": sent["secret"], "BODY": sent["body"], **values}
+    done = subprocess.run(["sh", "-c", snippet("sh")], env=environment, capture_output=True, text=True, check=True)
+    assert "v1," + done.stdout.strip() == headers["webhook-signature"]
+
+
+def test_the_way_of_node_to_verify_is_right(sent: dict[str, Any], tmp_path: Path) -> None:
+    script = tmp_path / "verify.mjs"
+    script.write_text(
+        f"const {{ secret, headers, body }} = JSON.parse(process.argv[2]);\n{snippet('js')}\nconsole.log(verified)"
+    )
+    other = {**sent, "body": sent["body"] + " "}
+    old = {**sent, "headers": {**sent["headers"], "webhook-timestamp": "1"}}
+    for case, answer in ((sent, "true"), (other, "false"), (old, "false")):
+        command = [needs("node"), str(script), json.dumps(case)]
+        assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == answer
+
+
+def test_the_way_of_php_to_verify_is_right(sent: dict[str, Any], tmp_path: Path) -> None:
+    port = claim_port(None)
+    (tmp_path / "index.php").write_text(f"<?php\n$secret = {sent['secret']!r};\n{snippet('php')}\necho 'good';")
+    command = [needs("php"), "-S", f"127.0.0.1:{port}", "-t", str(tmp_path)]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as server, requests.Session() as http:
+        http.trust_env = False
+        try:
+            for body, status in ((sent["body"], 200), (sent["body"] + " ", 401)):
+                for _ in range(100):
+                    try:
+                        url = f"http://127.0.0.1:{port}/"
+                        reply = http.post(
+                            url, data=body, headers=sent["headers"] | {"Content-Length": str(len(body))}
+                        )
+                        break
+                    except requests.ConnectionError:
+                        time.sleep(0.05)
+                assert reply.status_code == status, reply.text
+        finally:
+            server.terminate()
