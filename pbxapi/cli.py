@@ -69,13 +69,14 @@ def main() -> None:
 
 def _foreseen(error: Exception) -> str | None:
     """What an operator is told about a fault that no code can prevent; None for all others."""
+    from pbxapi.data.backup import BackupError
     from pbxapi.data.database import DatabaseError
     from pbxapi.data.migrations import MigrationError
     from pbxapi.plugin.rules import PluginError
     from pbxapi.sandbox.process import ServerError
 
     match error:
-        case MigrationError() | PluginError() | ServerError():
+        case BackupError() | MigrationError() | PluginError() | ServerError():
             return str(error)
         case DatabaseError():
             return f"PostgreSQL: {' '.join(str(error).split())}"
@@ -189,6 +190,35 @@ def migrate(sql: bool, made_on_all_nodes: bool) -> None:
         click.echo(f"applied {migration.owner}/{migration.name}")
     if not applied:
         click.echo("nothing to do")
+
+
+@commands.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+def backup(file: Path) -> None:
+    """Write all tables of pbxapi and its plugins into FILE. FusionPBX's own backup does not take them."""
+    from pbxapi.data.backup import back_up
+
+    with _database(_config()) as database:
+        try:
+            made = back_up(database, file)
+        except OSError as error:
+            raise click.ClickException(f"{file} cannot be written: {error.strerror}") from None
+    click.echo(f"{file}: {len(made.tables)} tables, {made.rows} rows")
+
+
+@commands.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--replace", is_flag=True, help="Drop the tables of pbxapi that are there, with what is in them.")
+def restore(file: Path, replace: bool) -> None:
+    """Bring the tables of FILE back, all or nothing; stop the services first."""
+    from pbxapi.data import backup
+    from pbxapi.plugin.loader import all_migrations, load_registry
+
+    config = _config()
+    with _database(config) as database:
+        known = all_migrations(load_registry(config, database, migrating=True))
+        found = backup.restore(database, file, known, replace=replace)
+    click.echo(f"restored: {len(found.tables)} tables, {found.rows} rows, of {found.made_at}")
 
 
 @commands.command()

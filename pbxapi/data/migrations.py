@@ -143,12 +143,12 @@ def migrate(
     with database.dedicated() as connection:
         connection.execute("set statement_timeout = 0")
         connection.execute("set lock_timeout = '30s'")
-        connection.execute("select pg_advisory_lock(%s)", [_LOCK])
+        hold_migrations(connection)
         done = _applied(connection)
         _check(migrations, done)
         missing = any((m.owner, m.name) not in done for m in migrations)
-        if missing and not made_on_all_nodes and (published := _published(connection)):
-            raise ReplicatedError(published)
+        if missing and not made_on_all_nodes and (found := published(connection)):
+            raise ReplicatedError(found)
         _run(connection, _TABLE)
         for migration in migrations:
             if (migration.owner, migration.name) in done:
@@ -173,6 +173,19 @@ def migrate(
                 )
             applied.append(migration)
     return applied
+
+
+def hold_migrations(connection: Connection) -> None:
+    """Wait until no other process makes or drops our tables; until the connection is closed."""
+    connection.execute("select pg_advisory_lock(%s)", [_LOCK])
+
+
+def make_again(connection: Connection, migrations: Sequence[Migration]) -> None:
+    """Make the tables of migrations where none of ours are, in the connection's transaction; noted nowhere."""
+    _run(connection, _TABLE)
+    for migration in migrations:
+        _run(connection, migration.text)
+        connection.execute("set local search_path to default")  # a plugin's migration begins in its own schema
 
 
 def _run(connection: Connection, text: str) -> None:
@@ -223,7 +236,8 @@ def ddl(migrations: Sequence[Migration]) -> str:
     return "\n\n".join(["begin;", *parts, "commit;"])
 
 
-def _published(connection: Connection) -> list[str]:
+def published(connection: Connection) -> list[str]:
+    """The publications that would carry rows of tables of ours, whichever they are."""
     found = connection.execute(_PUBLISHED).fetchall()
     if connection.info.server_version >= 150_000:
         found += connection.execute(_PUBLISHED_SCHEMAS).fetchall()
