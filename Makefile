@@ -9,7 +9,7 @@ export UV_PROJECT_ENVIRONMENT := .venv
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help run test faults lint format clean
+.PHONY: help run test faults soak install-test lint format clean
 
 help: ## list what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | while IFS='|' read -r name text; do \
@@ -26,6 +26,12 @@ test: lint ## check the code, and run all tests
 
 faults: .venv/for-test ## kill, stop and flush everything, in full: a quarter of an hour
 	PBXAPI_FAULTS=full .venv/bin/pytest tests/faults -s -o timeout=3600
+
+soak: .venv/for-test ## 100,000 requests through nginx while gunicorn reloads
+	PBXAPI_SOAK=$(or $(REQUESTS),100000) .venv/bin/pytest tests/ops/test_nginx.py -k reloads -s -o timeout=3600
+
+install-test: .venv/for-test ## install on a machine of its own, with systemd; SUITE=trixie for Debian 13
+	PBXAPI_INSTALL=$(or $(SUITE),bookworm) .venv/bin/pytest tests/ops/test_install.py -s
 
 lint: .venv/for-test ## check style, types and layers
 	.venv/bin/ruff check .

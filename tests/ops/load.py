@@ -19,12 +19,14 @@ class Result:
     """What came of it.
 
     Attributes:
+        kept: records that were made and not deleted again.
         failed: what went wrong, each as it was seen.
         slowest: seconds.
     """
 
     requests: int = 0
     writes: int = 0
+    kept: int = 0
     reloads: int = 0
     seconds: float = 0.0
     slowest: float = 0.0
@@ -36,7 +38,7 @@ def run_load(
 ) -> Result:
     """Send requests, each client on a connection of its own, and reload every few seconds meanwhile.
 
-    Every fifth is a write, which is looked for afterwards: one that was done twice or not at all has failed.
+    Every fifth is a write: a record is made, or one is deleted.
     """
     result = Result()
     lock = threading.Lock()
@@ -73,6 +75,8 @@ def run_load(
                 if status != wanted:
                     result.failed.append(f"{method} {path}: {status} {content[:200]!r}")
         connection.close()
+        with lock:
+            result.kept += len(uuids)
 
     def reload() -> None:
         while not over.wait(reload_seconds):

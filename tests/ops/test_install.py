@@ -1,0 +1,328 @@
+"""ops/install.sh on a machine of its own: Debian with systemd, PostgreSQL, and what FusionPBX leaves on a host.
+
+`make install-test` runs it. It needs root, debootstrap and systemd-nspawn, the Internet for Debian's and Python's
+packages, and the ports 80, 443, 5432 and 8021 of this machine, whose network the other shares.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pbxapi.sandbox import sample
+from pbxapi.sandbox.database import create_schema
+from pbxapi.sandbox.switch import SwitchSimulator
+from tests.ops import machine as machines
+from tests.ops.host import SITE, Answer
+from tests.ops.machine import Machine
+
+pytestmark = [
+    pytest.mark.large,
+    pytest.mark.timeout(3000),
+    pytest.mark.skipif(not os.environ.get("PBXAPI_INSTALL"), reason="make install-test runs it"),
+    pytest.mark.skipif(bool(machines.missing()), reason=machines.missing() or "there can be a machine"),
+]
+
+KEY = "the-systems-key-0123456789abcdef"
+URL = "postgresql://fusionpbx:fpbxsecret@127.0.0.1:5432/fusionpbx"
+
+CONFIG = """\
+#database system settings
+database.0.type = pgsql
+database.0.host = 127.0.0.1
+database.0.port = 5432
+database.0.sslmode = prefer
+database.0.name = fusionpbx
+database.0.username = fusionpbx
+database.0.password = fpbxsecret
+document.root = /var/www/fusionpbx
+php.bin = php\x20
+cache.method = file
+cache.location = /var/cache/fusionpbx
+switch.conf.dir = /etc/freeswitch
+switch.recordings.dir = /var/lib/freeswitch/recordings
+switch.voicemail.dir = /var/lib/freeswitch/storage/voicemail
+"""
+
+FOLDERS = {
+    "extensions": "/etc/freeswitch/directory",
+    "sip_profiles": "/etc/freeswitch/sip_profiles",
+    "dialplan": "/etc/freeswitch/dialplan",
+    "voicemail": "/var/lib/freeswitch/storage/voicemail",
+    "recordings": "/var/lib/freeswitch/recordings",
+    "cache": "/var/cache/fusionpbx",
+}
+
+INSTALL = "bash /src/ops/install.sh"
+
+
+def own_address() -> str:
+    """One of this machine's addresses that is not loopback."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(("192.0.2.1", 9))  # sends nothing
+        return str(probe.getsockname()[0])
+
+
+@dataclass
+class FusionPbxHost:
+    """A machine with a FusionPBX, as an operator has it before us."""
+
+    machine: Machine
+
+    def ask(self, method: str, path: str, body: Any = None, *, port: int = 443, **headers: str) -> Answer:
+        """One request from outside."""
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        if port == 443:
+            connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=90, context=context)
+        else:
+            # FusionPBX has a block of its own for 127.0.0.1.
+            connection = http.client.HTTPConnection(own_address(), port, timeout=90)  # type: ignore[assignment]
+        sent = {"Host": "pbx.example.com", "X-API-Key": KEY, "X-Domain": sample.DOMAIN, **headers}
+        try:
+            connection.request(method, path, None if body is None else json.dumps(body), sent)
+            answer = connection.getresponse()
+            return Answer(answer.status, answer.headers, answer.read())
+        finally:
+            connection.close()
+
+    def database(self) -> str:
+        """Everything in FusionPBX's database but rows: tables, rights, roles."""
+        dump = (
+            "runuser -u postgres -- pg_dump -s fusionpbx; runuser -u postgres -- pg_dumpall -g --no-role-passwords"
+        )
+        # Each dump has a key of its own in these lines.
+        return re.sub(r"^\\(un)?restrict .*$", "", self.machine.run(dump).stdout, flags=re.M)
+
+    def run(self, script: str) -> str:
+        return self.machine.run(script).stdout
+
+
+@pytest.fixture(scope="module")
+def host() -> Iterator[FusionPbxHost]:
+    root = machines.root_of(os.environ["PBXAPI_INSTALL"])
+    with Machine(root) as machine:
+        machine.run(
+            "runuser -u postgres -- psql -q -c \"create role fusionpbx superuser login password 'fpbxsecret'\" "
+            '-c "create database fusionpbx"'
+        )
+        create_schema(URL)
+        for place in FOLDERS.values():
+            machine.run(f"mkdir -p {place} && chown -R www-data:www-data {place}")
+        machine.run("chown -R www-data:www-data /etc/freeswitch /var/lib/freeswitch; mkdir -p /var/www/fusionpbx")
+        sample.fill(URL, key=KEY, xml_dirs={name: Path(place) for name, place in FOLDERS.items()})
+        machine.put("/etc/fusionpbx/config.conf", CONFIG, 0o664)
+        machine.put("/var/www/fusionpbx/index.html", "FusionPBX's page\n")
+        site = SITE.replace("@LOGS@", "/var/log/nginx").replace("@WWW@", "/var/www/fusionpbx")
+        machine.put("/etc/nginx/sites-available/fusionpbx", site.replace("@PHP@", "9"))
+        machine.run(
+            "ln -s /etc/nginx/sites-available/fusionpbx /etc/nginx/sites-enabled/; "
+            "ln -s /etc/ssl/certs/ssl-cert-snakeoil.pem /etc/ssl/certs/nginx.crt; "
+            "ln -s /etc/ssl/private/ssl-cert-snakeoil.key /etc/ssl/private/nginx.key; systemctl restart nginx"
+        )
+        inside = {name: machine.files / place.lstrip("/") for name, place in FOLDERS.items()}
+        with SwitchSimulator(
+            directory_dir=inside["extensions"],
+            sip_profiles_dir=inside["sip_profiles"],
+            dialplan_dir=inside["dialplan"],
+            port=8021,
+            hostname="pbx1",
+            database_url=URL,
+            cache_dir=inside["cache"],
+        ):
+            yield FusionPbxHost(machine)
+
+
+@pytest.fixture(scope="module")
+def before(host: FusionPbxHost) -> tuple[dict[str, str], str]:
+    """The machine and its database before us."""
+    return host.machine.tree(), host.database()
+
+
+@pytest.fixture(scope="module")
+def installed(host: FusionPbxHost, before: object) -> FusionPbxHost:
+    print(host.run(INSTALL))
+    return host
+
+
+def differences(old: dict[str, str], new: dict[str, str]) -> dict[str, tuple[str | None, str | None]]:
+    return {name: (old.get(name), new.get(name)) for name in old | new if old.get(name) != new.get(name)}
+
+
+def test_a_dry_run_prints_every_step_and_changes_nothing(
+    host: FusionPbxHost, before: tuple[dict[str, str], str]
+) -> None:
+    said = host.run(f"{INSTALL} --dry-run")
+    for word in (
+        "packages",
+        "user",
+        "settings",
+        "release",
+        "role",
+        "tables",
+        "Redis",
+        "units",
+        "nginx",
+        "fail2ban",
+    ):
+        assert re.search(f"^do    .*{word}", said, re.M), said
+    assert "add to the site file: \tinclude /etc/nginx/snippets/pbxapi.conf;" in said
+    assert not differences(before[0], host.machine.tree())
+    assert host.database() == before[1]
+
+
+def test_the_api_answers_through_nginx(installed: FusionPbxHost) -> None:
+    answer = installed.ask("GET", "/api/v1/extensions?per_page=1")
+    assert answer.status == 200, answer.body
+    assert json.loads(answer.body)["success"] is True
+    assert installed.ask("GET", "/api/v1/extensions/list.php?per_page=1").status == 200
+    assert installed.ask("GET", "/api/v1/extensions", **{"X-API-Key": "pbx_wrong"}).status == 401
+    assert installed.ask("POST", "/api/v1/devices/x/provision", {}, port=80).status == 403
+    assert installed.ask("GET", "/index.html").body == b"FusionPBX's page\n"
+
+
+def test_a_write_reaches_the_switch_as_the_switchs_user(installed: FusionPbxHost) -> None:
+    answer = installed.ask("POST", "/api/v1/extensions", {"extension": "7501"}, Prefer="wait=30")
+    assert (answer.status, answer.headers["X-Change-State"]) == (201, "applied"), answer.body
+    file = installed.run("stat -c '%U:%G %a' /etc/freeswitch/directory/*/v_7501.xml").strip()
+    assert file == "www-data:www-data 660"
+
+
+def test_every_process_has_its_user_and_no_other_rights(installed: FusionPbxHost) -> None:
+    users = {}
+    for unit in ("pbxapi-api", "pbxapi-worker", "pbxapi-jobs", "redis-server@pbxapi"):
+        pid = installed.run(f"systemctl show -p MainPID --value {unit}").strip()
+        status = installed.run(f"cat /proc/{pid}/status")
+        users[unit] = installed.run(f"stat -c %U:%G /proc/{pid}").strip()
+        assert re.search(r"^NoNewPrivs:\t1$", status, re.M), unit
+        assert re.search(r"^CapEff:\t0+$", status, re.M), unit
+    assert users == {
+        "pbxapi-api": "pbxapi:pbxapi",
+        "pbxapi-worker": "www-data:www-data",
+        "pbxapi-jobs": "pbxapi:pbxapi",
+        "redis-server@pbxapi": "redis:pbxapi",
+    }
+    assert installed.run("stat -c '%U:%G %a' /run/pbxapi/api.sock").strip() == "pbxapi:www-data 660"
+    assert installed.run("stat -c '%G %a' /run/redis-pbxapi/redis-server.sock").strip() == "pbxapi 770"
+    assert installed.run("stat -c '%U:%G %a' /etc/pbxapi/pbxapi.env").strip() == "root:pbxapi 640"
+    refused = "runuser -u www-data -- test -r /etc/pbxapi/pbxapi.env"
+    assert installed.machine.run(refused, check=False).returncode == 1
+    redis = "redis-cli -s /run/redis-pbxapi/redis-server.sock"
+    assert installed.run(f"{redis} config get maxmemory-policy").split() == ["maxmemory-policy", "noeviction"]
+    assert installed.run(f"{redis} config get appendonly").split() == ["appendonly", "yes"]
+    assert not installed.machine.run("ss -tln | grep ':6379 '", check=False).stdout
+
+
+def test_a_guessed_key_is_counted_by_the_jail(installed: FusionPbxHost) -> None:
+    for _ in range(3):
+        assert installed.ask("GET", "/api/v1/extensions", **{"X-API-Key": "pbx_guessed"}).status == 401
+    end = time.monotonic() + 60
+    while True:
+        # fail2ban leaves out addresses of the host itself, so its filter is asked.
+        lines = "journalctl -o short-iso -u pbxapi-api --no-pager > /tmp/api.log; "
+        said = installed.run(f"{lines} fail2ban-regex systemd-journal /etc/fail2ban/filter.d/pbxapi.conf")
+        if (found := re.search(r"(\d+) matched", said)) and int(found[1]) >= 3:
+            break
+        assert time.monotonic() < end, said
+        time.sleep(1)
+    assert "Journal matches:\t_SYSTEMD_UNIT=pbxapi-api.service" in installed.run("fail2ban-client status pbxapi")
+
+
+def test_the_database_and_redis_may_be_started_anew(installed: FusionPbxHost) -> None:
+    units = "pbxapi-api pbxapi-worker pbxapi-jobs"
+    pids = installed.run(f"systemctl show -p MainPID --value {units}")
+    installed.run("systemctl restart postgresql redis-server@pbxapi; sleep 3")
+    end = time.monotonic() + 60
+    while (
+        answer := installed.ask("POST", "/api/v1/extensions", {"extension": "7502"}, Prefer="wait=30")
+    ).status == 503:
+        assert time.monotonic() < end
+        time.sleep(0.5)
+    assert (answer.status, answer.headers["X-Change-State"]) == (201, "applied"), answer.body
+    assert installed.run(f"systemctl show -p MainPID --value {units}") == pids
+
+
+def test_a_second_run_changes_nothing(installed: FusionPbxHost) -> None:
+    tree, database = installed.machine.tree(), installed.database()
+    pids = installed.run("systemctl show -p MainPID --value pbxapi-api pbxapi-worker nginx")
+    said = installed.run(INSTALL)
+    assert "nothing to do: everything is in place" in said
+    assert "\ndo " not in said
+    changed = differences(tree, installed.machine.tree())
+    assert [name for name in changed if not name.startswith("var/lib/redis-pbxapi/")] == []  # Redis is at work
+    assert installed.database() == database
+    assert installed.run("systemctl show -p MainPID --value pbxapi-api pbxapi-worker nginx") == pids
+
+
+def test_doctor_finds_nothing_that_does_not_work(installed: FusionPbxHost) -> None:
+    said = installed.machine.run("cd / && pbxapi doctor", check=False)
+    print(said.stdout)
+    assert said.returncode == 0
+    assert not re.findall(r"^fail .*", said.stdout, re.M), said.stdout
+
+
+def test_an_upgrade_refuses_no_request(installed: FusionPbxHost) -> None:
+    installed.run(
+        "mkdir /tmp/next; cd /src; cp -r pbxapi plugins sql ops docs *.toml uv.lock *.md LICENSE /tmp/next"
+    )
+    installed.run("sed -i 's/^__version__ = .*/__version__ = \"99.0.0\"/' /tmp/next/pbxapi/__init__.py")
+    statuses: dict[int, int] = {}
+    over = threading.Event()
+
+    def ask() -> None:
+        number = 0
+        while not over.is_set():
+            number += 1
+            write = number % 4 == 0
+            answer = installed.ask(
+                "POST" if write else "GET",
+                f"/api/v1/{'call-block' if write else 'extensions?per_page=1'}",
+                {"call_block_number": f"{number:08d}"} if write else None,
+            )
+            statuses[answer.status] = statuses.get(answer.status, 0) + 1
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        said = installed.run("bash /tmp/next/ops/install.sh")
+    finally:
+        over.set()
+        asking.join()
+    print(said, statuses)
+    assert set(statuses) == {200, 201}
+    assert installed.run("pbxapi --version").strip().endswith("99.0.0")
+    main = installed.run("systemctl show -p MainPID --value pbxapi-api").strip()
+    assert "/releases/99.0.0-" in installed.run(f"tr '\\0' ' ' < /proc/{main}/cmdline")
+    assert installed.run("systemctl show -p NRestarts --value pbxapi-api").strip() == "0"
+    assert "nothing to do" in installed.run("bash /opt/pbxapi/current/ops/install.sh")
+
+
+def test_an_uninstallation_leaves_no_trace(installed: FusionPbxHost, before: tuple[dict[str, str], str]) -> None:
+    said = installed.run("bash /opt/pbxapi/current/ops/install.sh --uninstall")
+    print(said)
+    left = differences(before[0], installed.machine.tree())
+    # The copies that Debian's tools make of the lists of users before each change.
+    left = {
+        name: states for name, states in left.items() if not re.fullmatch(r"etc/(passwd|group|g?shadow)-", name)
+    }
+    made_meanwhile = {
+        name for name in left if re.match(r"etc/freeswitch/|var/cache/fusionpbx/|var/lib/freeswitch", name)
+    }
+    assert {name: left[name] for name in left.keys() - made_meanwhile} == {}
+    assert installed.database() == before[1]
+    assert installed.ask("GET", "/index.html").body == b"FusionPBX's page\n"
+    assert installed.ask("GET", "/api/v1/extensions").status == 502  # what stands for PHP is not there
+    assert not installed.run("systemctl list-units --all --no-legend 'pbxapi*' 'redis*' | cat").strip()
+    assert "nothing" in installed.run("bash /src/ops/install.sh --uninstall; echo nothing more")
