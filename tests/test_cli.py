@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
 import requests
 from psycopg.conninfo import conninfo_to_dict
@@ -91,6 +92,12 @@ def test_migrate_makes_the_tables_once_and_nothing_starts_without_them(postgres:
         assert first.returncode == 0, first.stderr
         assert first.stdout.startswith("applied pbxapi/0001_changes\n")
         assert pbxapi("migrate", PBXAPI_DATABASE_URL=url).stdout == "nothing to do\n"
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("insert into pbxapi.migration values ('pbxapi', '9999_later', '')")
+        for command in ("serve", "worker", "relay", "jobs", "migrate"):
+            ended = pbxapi(command, PBXAPI_DATABASE_URL=url)
+            assert ended.returncode == 1
+            assert "holds migration 9999_later, which this version does not know: it is newer" in ended.stderr
 
 
 def test_plugins_are_listed_with_what_they_serve_or_why_not(pbx: Pbx, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 import secrets
 import shutil
 import signal
@@ -63,6 +64,7 @@ class EmbeddedPostgres:
             look at what a killed server has kept.
         version: 16 or 18; a folder belongs to the version that made it.
         settings: of PostgreSQL's own, by name, over those that it is given here.
+        programs: a folder with the programs of another version, from 13 on; everybody must be able to reach it.
     """
 
     def __init__(
@@ -73,12 +75,14 @@ class EmbeddedPostgres:
         durable: bool = True,
         version: int = 18,
         settings: Mapping[str, str] | None = None,
+        programs: Path | None = None,
     ) -> None:
         self._own_settings = settings or {}
+        self._own_programs = programs
         self._folder = folder.absolute()
         self._port = port
         self._durable = durable
-        self._version = version
+        self._version = version if programs is None else _version_of(programs)
         self._home = self._folder
         self._owner = current_owner()
         self._process: ServerProcess | None = None
@@ -86,7 +90,12 @@ class EmbeddedPostgres:
     @classmethod
     @contextmanager
     def temporary(
-        cls, *, durable: bool = False, version: int = 18, settings: Mapping[str, str] | None = None
+        cls,
+        *,
+        durable: bool = False,
+        version: int = 18,
+        settings: Mapping[str, str] | None = None,
+        programs: Path | None = None,
     ) -> Iterator[EmbeddedPostgres]:
         """A started one for tests, in a temporary folder that goes with it.
 
@@ -95,7 +104,7 @@ class EmbeddedPostgres:
         place = None if durable else _roomy_memory()
         folder = Path(tempfile.mkdtemp(prefix="pbxapi-postgres-", dir=place))
         folder.chmod(0o711)  # what is in it is private itself
-        server = cls(folder, durable=durable, version=version, settings=settings)
+        server = cls(folder, durable=durable, version=version, settings=settings, programs=programs)
         try:
             server.start()
             yield server
@@ -173,9 +182,10 @@ class EmbeddedPostgres:
         Raises:
             psycopg.Error: the name is taken, or the template is in use.
         """
-        statement = sql.SQL("create database {} template {} strategy file_copy").format(
+        strategy = " strategy file_copy" if self._version >= 15 else ""  # before, that was the only one
+        statement = sql.SQL("create database {} template {}").format(
             sql.Identifier(name), sql.Identifier(template or "template1")
-        )
+        ) + sql.SQL(strategy)
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute(statement)
         return self.url_of(name)
@@ -207,6 +217,8 @@ class EmbeddedPostgres:
 
     def _programs(self) -> Path:
         """Folder of programs that the owner can run; a copy of the wheel's where it must be."""
+        if self._own_programs is not None:
+            return self._own_programs
         bin_folder = program("postgres", self._version).parent
         if self._owner == current_owner() or _open_to_all(bin_folder / "postgres"):
             return bin_folder
@@ -234,9 +246,10 @@ class EmbeddedPostgres:
             "--username=postgres",
             f"--pwfile={password}",
             "--auth=scram-sha-256",
-            "--set=scram_iterations=1",  # the password is random: hardening it only slows connections
+            # The password is random: hardening it only slows connections.
+            *(["--set=scram_iterations=1"] if self._version >= 16 else []),
             "--encoding=UTF8",
-            *_LOCALE[self._version],
+            *_LOCALE.get(self._version, ["--locale=C.UTF-8"]),
             *([] if self._durable else ["--no-sync"]),
         ]
         result = subprocess.run(
@@ -273,6 +286,24 @@ class EmbeddedPostgres:
         """Whether connections are taken: the last line of postmaster.pid says so (pg_ctl looks there too)."""
         status = self._home / "data" / "postmaster.pid"
         return status.exists() and status.read_text().splitlines()[7:] == ["ready   "]
+
+
+def _version_of(programs: Path) -> int:
+    """The major version of the programs in a folder.
+
+    Raises:
+        ServerError: there is no PostgreSQL in it.
+    """
+    try:
+        told = subprocess.run(
+            [str(programs / "postgres"), "--version"], capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise ServerError(f"{programs} holds no PostgreSQL: {error}") from None
+    found = re.search(r"\) (\d+)\.", told.stdout)
+    if found is None:
+        raise ServerError(f"{programs} holds something that says {told.stdout.strip()}")
+    return int(found[1])
 
 
 def _roomy_memory() -> Path | None:

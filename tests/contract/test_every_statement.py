@@ -253,7 +253,8 @@ def plan(url: str, catalogue: Catalogue) -> list[str]:
             try:
                 connection.execute(f"prepare trial as {text}".encode())
                 connection.execute("deallocate trial")
-                connection.execute(f"explain (generic_plan) {text}".encode())
+                if connection.info.server_version >= 160_000:
+                    connection.execute(f"explain (generic_plan) {text}".encode())
             except psycopg.Error as error:
                 faults.append(f"{'/'.join(path.parts[-2:])} {names}: {error}")
     return faults

@@ -9,6 +9,9 @@ from pathlib import Path
 from threading import Barrier
 
 import pytest
+from pglast import ast as sql
+from pglast import parse_sql
+from pglast.enums import AlterTableType, ConstrType, ObjectType
 
 from pbxapi.data.database import Database
 from pbxapi.data.migrations import (
@@ -136,3 +139,49 @@ def test_files_are_read_in_the_order_of_their_names(tmp_path: Path) -> None:
     for name in ("0002_b.sql", "0010_c.sql", "0001_a.sql", "notes.txt"):
         (tmp_path / name).write_text("select 1")
     assert [m.name for m in read_migrations("notes", tmp_path)] == ["0001_a", "0002_b", "0010_c"]
+
+
+def narrowing(text: str) -> list[str]:
+    """What a migration takes away from a version that still runs: it must go on reading and writing as it did."""
+    found = []
+    for raw in parse_sql(text):
+        match raw.stmt:
+            case sql.RenameStmt():
+                found.append("renames")
+            case sql.DropStmt() if raw.stmt.removeType != ObjectType.OBJECT_INDEX:
+                found.append("drops")
+            case sql.AlterTableStmt():
+                for command in raw.stmt.cmds:
+                    column = command.def_
+                    if command.subtype != AlterTableType.AT_AddColumn:
+                        found.append(AlterTableType(command.subtype).name)
+                        continue
+                    kinds = {constraint.contype for constraint in column.constraints or ()}
+                    if ConstrType.CONSTR_NOTNULL in kinds and ConstrType.CONSTR_DEFAULT not in kinds:
+                        found.append(f"wants {column.colname}")
+    return found
+
+
+@pytest.mark.parametrize("migration", builtin_migrations(), ids=lambda migration: migration.name)
+def test_a_migration_only_adds_so_that_the_version_before_runs_on(migration: Migration) -> None:
+    assert narrowing(migration.text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "alter table pbxapi.node drop column error",
+        "alter table pbxapi.node add column place text not null",
+        "alter table pbxapi.node alter column error type bytea using null",
+        "alter table pbxapi.node alter column error set not null",
+        "alter table pbxapi.node add constraint c check (error <> '')",
+        "alter table pbxapi.node rename column error to fault",
+        "drop table pbxapi.node",
+    ],
+)
+def test_a_migration_that_takes_away_is_seen(text: str) -> None:
+    assert len(narrowing(text)) == 1
+
+
+def test_what_is_added_is_nothing_that_is_missed() -> None:
+    assert narrowing("alter table a add column n int not null default 0, add column t text; drop index i") == []
