@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -252,3 +253,22 @@ def test_links_are_ended_by_a_command(pbx: Pbx) -> None:
     done = on(pbx, "links", "revoke")
     assert (done.returncode, done.stdout) == (0, "ended: all links\n")
     assert [row["name"] for row in pbx.rows("select name from pbxapi.secret")] == ["etag"]
+
+
+def test_a_worker_writes_its_log_in_the_format_that_was_set(pbx: Pbx) -> None:
+    environment = {
+        "PATH": os.defpath,
+        "PBXAPI_FUSIONPBX_CONF": os.devnull,
+        "PBXAPI_DATABASE_URL": pbx.config.database_url,
+        "PBXAPI_REDIS_URL": "redis://127.0.0.1:1/0",
+        "PBXAPI_LOG_FORMAT": "json",
+    }
+    command = [sys.executable, "-m", "pbxapi.cli", "worker", "--node", "node1"]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as worker:
+        assert worker.stderr is not None
+        told = [json.loads(worker.stderr.readline())]
+        while told[-1]["message"] != "node node1 is served":
+            told.append(json.loads(worker.stderr.readline()))
+        worker.terminate()
+        told += map(json.loads, worker.stderr)
+    assert all({"time", "level", "logger", "message"} <= line.keys() for line in told)

@@ -14,6 +14,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from pbxapi.changes.nodes import Heartbeat
 from pbxapi.http.figures import NOWHERE
 from pbxapi.metrics import SECONDS
+from pbxapi.plugin import Metric, Plugin
+from pbxapi.plugin.loader import LoadedPlugin, PluginError
+from pbxapi.plugin.rules import check_plugin
 from pbxapi.switch.event_socket import EventSocket
 from pbxapi.testing import API_KEY, Pbx, close_pbx, make_pbx
 
@@ -149,6 +152,33 @@ def test_a_plugins_figure_that_takes_too_long_is_left_out_and_told(plugged: Pbx)
     found = figures(plugged)
     assert found["pbxapi_probe_slept"] == 1
     assert found["pbxapi_probe_sent_total{result=ok}"] == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "metric", "reason"),
+    [
+        ("Sent", Metric("x", lambda _: 1), "is not lower-case letters, digits and _"),
+        (
+            "sent",
+            Metric("x", lambda _: {("a",): 1}, labels=("of what",)),
+            "is not lower-case letters, digits and _",
+        ),
+        ("sent", Metric("x", lambda _: 1, "counter"), "must end in _total"),
+        ("sent_total", Metric("x", lambda _: 1), "must end in _total"),
+    ],
+)
+def test_a_figure_that_prometheus_would_not_take_is_told_at_load(name: str, metric: Metric, reason: str) -> None:
+    with pytest.raises(PluginError, match=reason):
+        check_plugin(Plugin(name="probe", version="1", metrics={name: metric}), builtin=False)
+
+
+def test_a_figure_with_a_name_that_is_taken_leaves_the_others(pbx: Pbx, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = Plugin(name="changes", version="1", metrics={"waiting": Metric("Taken.", lambda _: 1)})
+    loaded = LoadedPlugin("changes", "somewhere", False, taken)
+    monkeypatch.setattr(pbx.app.extensions["pbxapi"].registry, "plugins", [loaded])
+    found = figures(pbx)
+    assert found["pbxapi_figures_read{source=changes}"] == 0
+    assert found["pbxapi_changes_waiting{node=node1}"] == 0
 
 
 def test_the_dashboard_shows_the_figures_that_there_are(pbx: Pbx) -> None:
