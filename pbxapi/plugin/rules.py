@@ -70,6 +70,10 @@ _LOOKS_LIKE_SQL = re.compile(
 _VERB = re.compile(rb"(?:select|insert|update|delete)\s", re.I)
 
 
+OWN_PATHS = frozenset({"console", "docs", "metrics", "openapi.json", "pages", "readyz"})
+"""What the product serves below the prefix besides resources."""
+
+
 class PluginError(Exception):
     """A plugin that cannot be used; says which, and why."""
 
@@ -113,6 +117,8 @@ def check_resource(resource: Resource) -> None:
     """
     if not _NAME.fullmatch(resource.name):
         raise PluginError(f"the resource name {resource.name!r} is not lower-case letters, digits and -")
+    if resource.name in OWN_PATHS:
+        raise PluginError(f"the path of the resource {resource.name} is taken by pbxapi itself")
     _check_tuples(resource, resource.name)
     if not (isinstance(resource.schema, type) and issubclass(resource.schema, Record)):
         raise PluginError(f"{resource.name}: schema must be a class with Record as its base")

@@ -76,6 +76,11 @@ WAYS: Mapping[str, Way] = {
         f"{_PLUGIN}, events=(EventType('extension.created', 'Mine.'),)",
         _PLUGIN,
     ),
+    "a path that is taken": Way(
+        "the path of the resource console is taken by pbxapi itself",
+        'name="console", label',
+        'name="notes", label',
+    ),
     "two operations at one URL": Way("NAME: the operations a and b have the same clean URL", _TWO, _RESOURCE),
     # What the operator has not done
     "a setting that is missing": Way(

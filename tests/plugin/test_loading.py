@@ -14,6 +14,7 @@ from pbxapi.authoring import shipped_tables, write_package
 from pbxapi.config import Config
 from pbxapi.data.database import Database
 from pbxapi.plugin.loader import Registry, load_registry, migrate_all
+from pbxapi.plugin.rules import OWN_PATHS
 from pbxapi.sandbox.database import give_rights
 from pbxapi.testing import Pbx
 from tests.plugin.written import PLUGIN, SQL, Host, write_plugin
@@ -46,6 +47,15 @@ def test_a_list_of_names_limits_what_is_loaded(host: Host, tmp_path: Path) -> No
     registry, client = host(plugins=("extensions", "voicemails", "notes"))
     assert client.call("notes", "list").status == 200
     assert client.call("gateways", "list").status == 404
+
+
+def test_what_the_product_serves_itself_is_no_name_for_a_resource(pbx: Pbx) -> None:
+    prefix = pbx.config.url_prefix + "/"
+    rules = [
+        rule.rule.removeprefix(prefix) for rule in pbx.app.url_map.iter_rules() if rule.rule.startswith(prefix)
+    ]
+    served = {rule.partition("/")[0] for rule in rules}
+    assert served - pbx.app.extensions["pbxapi"].registry.resources.keys() == OWN_PATHS
 
 
 def test_a_clash_names_both_places(host: Host, tmp_path: Path) -> None:
