@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -16,8 +16,9 @@ _AUDIT = """
 insert into v_database_transactions
        (database_transaction_uuid, domain_uuid, app_uuid, app_name, transaction_code, transaction_address,
         transaction_type, transaction_date, transaction_old, transaction_new)
-values (%(uuid)s, %(domain_uuid)s, %(app_uuid)s, %(app_name)s, '200', %(address)s,
-        %(type)s, now(), %(old)s, %(new)s)
+select row.uuid, %(domain_uuid)s, %(app_uuid)s, %(app_name)s, '200', %(address)s,
+       %(type)s, now(), row.old, row.new
+  from jsonb_to_recordset(%(rows)s::jsonb) as row (uuid uuid, old text, new text)
 """
 
 
@@ -30,27 +31,28 @@ def write_audit(
     app_uuid: UUID | None,
     app_name: str,
     address: str,
-    old: Mapping[str, Any] | None,
-    new: Mapping[str, Any] | None,
+    changes: Iterable[tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]],
     secrets: frozenset[str],
 ) -> None:
-    """Write one row: who changed what, as FusionPBX's transaction page shows it.
+    """Write a row for each change: who changed what, as FusionPBX's transaction page shows it.
 
     Args:
         action: ``add``, ``update`` or ``delete``.
-        old, new: the record before and after; None where there is none.
+        changes: the record before and after, each; None where there is none.
         secrets: fields whose values are replaced by ``********``.
     """
+    rows = [
+        {"uuid": uuid4(), "old": _document(table, old, secrets), "new": _document(table, new, secrets)}
+        for old, new in changes
+    ]
     session.do(
         _AUDIT,
-        uuid=uuid4(),
+        rows=orjson.dumps(rows).decode(),
         domain_uuid=domain_uuid,
         app_uuid=app_uuid,
         app_name=app_name,
         address=address,
         type=action,
-        old=_document(table, old, secrets),
-        new=_document(table, new, secrets),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import lru_cache
 from typing import Any, LiteralString
@@ -121,6 +121,19 @@ class Session:
         Should it fail, the next statement with an answer, or the commit, fails with its fault.
         """
         self._execute(statement, parameters)
+
+    def do_many(self, statement: Statement, rows: Sequence[Mapping[str, Any]]) -> None:
+        """As `do`, for each of many rows of parameters; a plain insert takes them all at once."""
+        if statement.many and len(rows) > 1:
+            try:
+                given = orjson.dumps([{name: row[name] for name in statement.parameters} for row in rows])
+            except TypeError:
+                given = b""  # a value that only psycopg knows how to say
+            if given:
+                self.do(statement.many, rows=given.decode())
+                return
+        for row in rows:
+            self.do(statement, **row)
 
     def stream(self, statement: Statement | str, /, **parameters: Any) -> Iterator[Row]:
         """Rows one by one through a server-side cursor: constant memory for any number."""

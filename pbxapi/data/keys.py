@@ -327,7 +327,6 @@ def _audit(session: Session, action: str, old: Mapping[str, Any] | None, new: Ma
         app_uuid=None,
         app_name="api-keys",
         address="",
-        old=old,
-        new=new,
+        changes=[(old, new)],
         secrets=frozenset(),
     )

@@ -19,6 +19,7 @@ _QUOTED = re.compile(r"""'(?:[^']|'')*'|"((?:[^"]|"")*)\"""")
 _PARAMETER = re.compile(r"%\((\w+)\)s")
 _TABLE = re.compile(r"\b(?:from|join|into|update)\s+(?:only\s+)?((?:\w+\.)?\w+)", re.I)
 _NAME = re.compile(r"\w+(?:\.\w+)*")
+_INSERT = re.compile(r"insert\s+into\s+([\w.]+)\s*\(([^()']*)\)\s*values\s*\(((?:%\(\w+\)s|\(\)|[^()'])*)\)", re.I)
 _ALLOWED_VERBS = ("select", "insert", "update", "delete", "with")
 
 Columns = Mapping[str, str]
@@ -57,6 +58,8 @@ class Statement:
         tables: the tables that it reads or writes, as written.
         bare: the SQL as `bare_sql` has it.
         absent: the columns that it is written for and that this database lacks.
+        many: the same insert for any number of rows, which it takes as the JSON list ``%(rows)s``; empty where the
+            statement is no plain insert of its parameters.
     """
 
     name: str
@@ -66,6 +69,7 @@ class Statement:
     tables: frozenset[str]
     bare: str
     absent: frozenset[str] = frozenset()
+    many: str = ""
 
 
 def plain_sql(text: str) -> str:
@@ -121,6 +125,31 @@ def parse_statement(name: str, text: str, source: str, catalogue: Catalogue | No
         frozenset(_TABLE.findall(bare)),
         bare,
         frozenset(absent),
+        _of_many(sql, catalogue) if verb == "insert" and catalogue else "",
+    )
+
+
+def _of_many(sql: str, catalogue: Catalogue) -> str:
+    """A plain insert made one of many rows. Each value is read as the text that it would be alone."""
+    plain = _INSERT.fullmatch(sql)
+    columns = [column.strip() for column in plain[2].split(",")] if plain else []
+    values = [value.strip() for value in plain[3].split(",")] if plain else []
+    types = catalogue.get(plain[1], {}) if plain else {}
+    if plain is None or len(columns) != len(values) or not types.keys() >= {*columns}:
+        return ""
+    taken: dict[str, str] = {}
+    shown: list[str] = []
+    for column, value in zip(columns, values, strict=True):
+        parameter = _PARAMETER.fullmatch(value)
+        if parameter is None and "%" in value:
+            return ""
+        if parameter is not None and taken.setdefault(parameter[1], types[column]) != types[column]:
+            return ""
+        shown.append(f'given."{parameter[1]}"' if parameter else value)
+    record = ", ".join(f'"{name}" {type}' for name, type in taken.items())
+    return (
+        f"insert into {plain[1]} ({', '.join(columns)})\nselect {', '.join(shown)}\n"
+        f"  from jsonb_to_recordset(%(rows)s::jsonb) as given ({record})"
     )
 
 

@@ -12,6 +12,8 @@ from pbxapi.errors import ApiError, SwitchUnavailable, duplicate, forbidden, inv
 from pbxapi.plugin.call import Answer, Call, Caller, EventStream, FileAnswer
 from pbxapi.plugin.change import Change
 from pbxapi.plugin.crud import (
+    Made,
+    create_all,
     create_record,
     delete_record,
     export_records,
@@ -108,6 +110,7 @@ __all__ = [
     "KillGateway",
     "Link",
     "LinkRequest",
+    "Made",
     "MakeFolder",
     "MessageWaiting",
     "Metric",
@@ -140,6 +143,7 @@ __all__ = [
     "WriteFile",
     "blank",
     "clear_cache",
+    "create_all",
     "create_record",
     "delete_record",
     "domain_zone",

@@ -16,8 +16,8 @@ from pbxapi.data.events import note_event
 from pbxapi.data.jobs import add_job, refuse_secrets, secrets_in
 from pbxapi.data.keys import Network, covers
 from pbxapi.data.settings import Settings, read_settings
-from pbxapi.errors import ApiError, duplicate, forbidden, invalid
-from pbxapi.plugin.fields import links_in
+from pbxapi.errors import ApiError
+from pbxapi.plugin.claims import check_claims, check_numbers, dead_link, find_linked
 
 if TYPE_CHECKING:
     from pbxapi.plugin.loader import LoadedResource, Registry
@@ -138,6 +138,10 @@ Ask = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
 Raises SwitchUnavailable where none answers in time."""
 
 
+_LOCK_ALL = """
+select pg_advisory_xact_lock(hashtextextended(name, 7062)) from unnest(%(names)s::text[]) as name
+"""
+
 Noted = tuple[str, UUID, Mapping[str, Any] | None, Mapping[str, Any] | None]
 """A change to note: create, update or delete; the record's uuid; the record before, and after."""
 
@@ -201,6 +205,14 @@ class Call:
         stored = {name: None if value == "" else value for name, value in parameters.items()}
         self.session.do(self.resource.statement(statement), **self._with_domain(stored))
 
+    def do_all(self, statement: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        """As `do`, for each of many rows of parameters; a plain insert takes them all at once."""
+        stored = [
+            self._with_domain({name: None if value == "" else value for name, value in row.items()})
+            for row in rows
+        ]
+        self.session.do_many(self.resource.statement(statement), stored)
+
     def settings(self, *names: str) -> Settings:
         """FusionPBX's settings ``category/subcategory`` for this domain, in one statement."""
         return read_settings(self.session, self.caller.domain_uuid, names)
@@ -244,9 +256,13 @@ class Call:
 
         The database has no unique constraints: whoever checks and then writes takes a lock first.
         """
-        name = ":".join(str(part) for part in what)
+        self.lock_all([what])
+
+    def lock_all(self, what: Iterable[Iterable[object]]) -> None:
+        """As `lock`, for many in one statement; always in the same order, so that no two wait for each other."""
         # Names that differ by letter case alone count as the same for what must be unique: one lock for them too.
-        self.session.do("select pg_advisory_xact_lock(hashtextextended(lower(%(name)s), 7062))", name=name)
+        names = sorted(":".join(str(part) for part in parts).lower() for parts in what)
+        self.session.do(_LOCK_ALL, names=names)
 
     def claim(self, record: Mapping[str, Any], old: Mapping[str, Any] | None) -> None:
         """Check what must be unique, and the links, for a record about to be written; holds under concurrency.
@@ -254,32 +270,14 @@ class Call:
         Raises:
             ApiError: 409 with the field that is taken, 400 with the link that leads nowhere.
         """
-        declaration = self.resource.declaration
-        changed = {n for n, v in record.items() if old is None or old.get(n) != v}
-        for unique in declaration.uniques:
-            free = record.get(unique.columns[0]) in unique.free
-            if not (free or changed.isdisjoint(unique.columns)) and all(record.get(c) for c in unique.columns):
-                everywhere = unique.everywhere(self) if callable(unique.everywhere) else unique.everywhere
-                self._claim_unique(unique.columns, record, everywhere)
-        self.claim_numbers({n: str(record[n]) for n in declaration.numbers if n in changed and record.get(n)})
-        self._check_links(record, changed)
+        (fault,) = check_claims(self, [record], old)
+        if fault is not None:
+            raise fault
 
     def check_link(self, table: str, column: str, uuid: str, field: str, *, shared: bool = False) -> None:
         """400 where a link's record is not of the caller's domain."""
-        owner = (
-            "(domain_uuid = %(domain_uuid)s or domain_uuid is null)" if shared else "domain_uuid = %(domain_uuid)s"
-        )
-        text = f"select 1 from {table} where {column} = %(uuid)s and {owner}"
-        if self.session.row(text, uuid=uuid, domain_uuid=self.caller.domain_uuid) is None:
-            raise invalid(f"{field} names no record of this domain", field)
-
-    def _check_links(self, record: Mapping[str, Any], changed: set[str]) -> None:
-        known: set[tuple[str, str, str, bool]] = set()
-        for place, link, uuid in links_in(self.resource.schema, record):
-            target = (link.table, link.column, uuid, link.shared)
-            if place.partition(".")[0] in changed and target not in known:
-                self.check_link(link.table, link.column, uuid, place, shared=link.shared)
-                known.add(target)
+        if not find_linked(self, (table, column, shared), [uuid]):
+            raise dead_link(field)
 
     def claim_numbers(self, numbers: Mapping[str, str]) -> None:
         """Check that numbers (field -> number) mean nothing else in this domain yet.
@@ -289,34 +287,26 @@ class Call:
         Raises:
             ApiError: 409 DUPLICATE_ERROR with the field; the message says what has the number.
         """
-        for number in sorted(set(numbers.values())):
-            self.lock("number", self.caller.domain_uuid, number)
-        for name, number in numbers.items():
-            taken = self.session.row(
-                self.resource.shared["number_taken"],
-                number=number,
-                domain_uuid=self.caller.domain_uuid,
-                domain_name=self.caller.domain_name,
-                own=self.uuid,
-            )
-            if taken is not None:
-                if taken["what"] == self.resource.declaration.label:
-                    raise duplicate(f"{taken['what']} already exists", name)
-                raise duplicate(f"The number {number} is taken by a {taken['what'].lower()}", name)
+        check_numbers(self, numbers)
 
-    def check_limit(self, name: str) -> None:
-        """403 where the domain has as many records as the setting ``limit/<name>`` allows."""
+    def room(self, name: str) -> tuple[int, int] | None:
+        """How many more records the setting ``limit/<name>`` allows, and how many in all; None if not set."""
         most = self.settings(f"limit/{name}").number(f"limit/{name}")
         if most is None:
-            return
+            return None
         self.lock("limit", self.caller.domain_uuid, name)
-        table = self.resource.declaration.table
-        count = f"select count(*) from {table} where domain_uuid = %(domain_uuid)s"
-        if self.session.value(count, domain_uuid=self.caller.domain_uuid) >= most:
-            raise forbidden(f"{self.resource.declaration.label} limit reached ({most})")
+        count = f"select count(*) from {self.resource.declaration.table} where domain_uuid = %(domain_uuid)s"
+        found: int = self.session.value(count, domain_uuid=self.caller.domain_uuid)
+        return max(most - found, 0), most
 
     def audit(self, action: str, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> None:
         """Write FusionPBX's audit row: ``add``, ``update`` or ``delete``; secrets are hidden."""
+        self.audit_all(action, [(old, new)])
+
+    def audit_all(
+        self, action: str, changes: Iterable[tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]]
+    ) -> None:
+        """As `audit`, a row for each record (before, after) in one statement."""
         declaration = self.resource.declaration
         audit.write_audit(
             self.session,
@@ -326,8 +316,7 @@ class Call:
             app_uuid=declaration.app_uuid,
             app_name=declaration.name,
             address=self.caller.address,
-            old=old,
-            new=new,
+            changes=changes,
             secrets=self.resource.secrets,
         )
 
@@ -400,19 +389,6 @@ class Call:
 
     def _secret_values(self) -> set[str]:
         return secrets_in(self.resource.secrets, [self.record, self.data])
-
-    def _claim_unique(self, columns: Iterable[str], record: Mapping[str, Any], everywhere: bool) -> None:
-        columns = list(columns)
-        declaration = self.resource.declaration
-        values = {column: str(record[column]) for column in columns}
-        owner = "everywhere" if everywhere else self.caller.domain_uuid
-        self.lock("unique", declaration.table, owner, *values.items())
-        same = " and ".join(f"lower({column}::text) = lower(%({column})s)" for column in columns)
-        domain = "" if everywhere else " and domain_uuid = %(domain_uuid)s"
-        other = f" and ({declaration.id} <> %(own)s or %(own)s::uuid is null)"
-        text = f"select 1 from {declaration.table} where {same}{domain}{other}"
-        if self.session.row(text, **values, domain_uuid=self.caller.domain_uuid, own=self.uuid) is not None:
-            raise duplicate(f"{declaration.label} already exists", columns[0])
 
     def _with_domain(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         return {**self.caller.parameters, **self.resource.declaration.parameters, **parameters}

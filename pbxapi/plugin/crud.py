@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from marshmallow import ValidationError
 
@@ -13,8 +13,9 @@ from pbxapi.data.audit import redact
 from pbxapi.data.database import Row, Session
 from pbxapi.data.listing import Listing, Request
 from pbxapi.data.totals import Totals
-from pbxapi.errors import invalid, not_found
+from pbxapi.errors import ApiError, forbidden, invalid, not_found
 from pbxapi.plugin.call import Answer, Call
+from pbxapi.plugin.claims import check_claims
 from pbxapi.plugin.fields import Record, blank
 from pbxapi.plugin.tables import CONTENT_TYPES, encode, format_of
 
@@ -157,20 +158,94 @@ def _asked(call: Call, shown: LoadedRows, asked: dict[str, Any]) -> tuple[Reques
 def create_record(call: Call) -> Answer:
     """A new record, with the defaults of the schema for what was not sent."""
     declaration = call.resource.declaration
-    if declaration.limit:
-        call.check_limit(declaration.limit)
-    uuid = uuid4()
-    record = {**blank(call.resource.schema), **call.data, declaration.id: uuid}
-    if declaration.prepare:
-        declaration.prepare(call, record, None)
-    call.claim(record, None)
-    _warn_of_absent(call, "create")
-    call.do("create", **record)
-    if declaration.store:
-        declaration.store(call, record, None)
-    call.audit("add", None, record)
-    call.note_change("create", uuid, new=record)
-    return Answer({declaration.id: uuid}, 201, f"{declaration.label} created successfully", warnings=call.warnings)
+    (made,) = create_all(call, [call.data])
+    if isinstance(made, ApiError):
+        raise made
+    message = f"{declaration.label} created successfully"
+    return Answer({declaration.id: made.uuid}, 201, message, warnings=made.call.warnings)
+
+
+@dataclass(frozen=True)
+class Made:
+    """A record that was made.
+
+    Attributes:
+        call: with what was sent for it in `Call.data`, and with its own warnings.
+        record: as it was written.
+    """
+
+    uuid: UUID
+    call: Call
+    record: Mapping[str, Any]
+
+
+def create_all(call: Call, many: Sequence[Mapping[str, Any]]) -> list[Made | ApiError]:
+    """New records of the call's resource, each from what was sent for it; in its place what is wrong with one.
+
+    Each is checked as `create_record` checks one, and takes the same way into the database; but what is asked of
+    the database for all of them is asked once, and nobody waits for a row by itself. Where the resource stores
+    something elsewhere for each record (`Resource.store`) they are made one after the other.
+
+    Args:
+        many: validated by the resource's schema.
+    """
+    declaration = call.resource.declaration
+    if declaration.store is not None and declaration.store_new is None and len(many) > 1:
+        return [_alone(call, sent) for sent in many]
+    room = call.room(declaration.limit) if declaration.limit else None
+    if room is not None and not room[0]:
+        return [_limit(call, room[1]) for _ in many]
+    found: list[Made | ApiError] = []
+    for sent in many:
+        line = replace(call, data=dict(sent), warnings=[])
+        uuid = uuid4()
+        record = {**blank(call.resource.schema), **line.data, declaration.id: uuid}
+        try:
+            if declaration.prepare:
+                declaration.prepare(line, record, None)
+            found.append(Made(uuid, line, record))
+        except ApiError as error:
+            found.append(error)
+    prepared = [made for made in found if isinstance(made, Made)]
+    faults = iter(check_claims(call, [made.record for made in prepared]))
+    found = [(next(faults) or made) if isinstance(made, Made) else made for made in found]
+    if room is not None:
+        good = [place for place, made in enumerate(found) if isinstance(made, Made)]
+        for place in good[room[0] :]:
+            found[place] = _limit(call, room[1])
+    _write(call, [made for made in found if isinstance(made, Made)])
+    return found
+
+
+def _limit(call: Call, most: int) -> ApiError:
+    return forbidden(f"{call.resource.declaration.label} limit reached ({most})")
+
+
+def _alone(call: Call, sent: Mapping[str, Any]) -> Made | ApiError:
+    try:
+        with call.session.nested():
+            (made,) = create_all(call, [sent])
+            if isinstance(made, ApiError):
+                raise made
+            return made
+    except ApiError as error:
+        return error
+
+
+def _write(call: Call, made: Sequence[Made]) -> None:
+    declaration = call.resource.declaration
+    if not made:
+        return
+    for one in made:
+        _warn_of_absent(one.call, "create")
+    call.do_all("create", [one.record for one in made])
+    if declaration.store_new:
+        declaration.store_new(call, made)
+    elif declaration.store:
+        for one in made:
+            declaration.store(one.call, one.record, None)
+    call.audit_all("add", [(None, one.record) for one in made])
+    call.note_changes([("create", one.uuid, None, one.record) for one in made])
 
 
 def update_record(call: Call) -> Answer:

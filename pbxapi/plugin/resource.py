@@ -187,6 +187,8 @@ class Resource:
         operations: further operations, or replacements of standard ones by name.
         prepare: completes and checks a record before it is written: ``(call, record, old or None)``.
         store: writes what belongs to it elsewhere, after the record: ``(call, record, old or None)``.
+        store_new: does what `store` does, for all records that one request makes: ``(call, made)``. It refuses
+            none of them: `prepare` has checked each. `store` is for updates only then.
         remove: removes what belongs to it elsewhere, before the record: ``(call, record)``.
         show: completes what `get` answers: ``(call, record)``.
         keep: fields whose old values the effects need.
@@ -219,6 +221,7 @@ class Resource:
     operations: tuple[Operation, ...] = ()
     prepare: Prepare | None = None
     store: Store | None = None
+    store_new: Callable[[Call, Sequence[crud.Made]], None] | None = None
     remove: Callable[[Call, Mapping[str, Any]], None] | None = None
     show: Callable[[Call, dict[str, Any]], None] | None = None
     keep: tuple[str, ...] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -23,6 +23,7 @@ from pbxapi.plugin import (
     Change,
     Effect,
     Expectation,
+    Made,
     MakeFolder,
     MessageWaiting,
     MoveFolder,
@@ -45,7 +46,7 @@ from pbxapi.xml import call_groups, domain_file, extension_file, extension_file_
 from .schemas import Extension
 
 _ORDER = natural("coalesce(extension, '')")
-_BOX = Voicemail()
+_NEW_BOX = Voicemail().load({"voicemail_id": "0"})
 _BOX_FIELDS = ("voicemail_enabled", "voicemail_password", "voicemail_mail_to")
 _FORWARDS = ("forward_all", "forward_busy", "forward_no_answer", "forward_user_not_registered")
 _ACL = frozenset({"cidr", "extension", "enabled"})
@@ -101,18 +102,14 @@ def _check_networks(cidr: str) -> None:
 
 def store(call: Call, record: Mapping[str, Any], old: Mapping[str, Any] | None) -> None:
     """The box, the link to a user, and the phones that register as this extension."""
-    _store_box(call, record, old)
+    assert old is not None
+    _store_box(call, record, _box_of(call, record, old))
     uuid = record["extension_uuid"]
-    if "user_uuid" in call.data and (old is not None or call.data["user_uuid"]):
+    if "user_uuid" in call.data:
         call.run("unlink_users", extension_uuid=uuid)
-        if call.data["user_uuid"]:
-            call.run(
-                "link_user", extension_user_uuid=uuid4(), extension_uuid=uuid, user_uuid=call.data["user_uuid"]
-            )
+        _link_user(call, uuid)
     if call.data.get("follow_me_enabled"):
         call.run("set_follow_me", extension_uuid=uuid, follow_me_enabled=record["follow_me_enabled"])
-    if old is None:
-        return
     number, old_number = record["extension"], old["extension"]
     if number != old_number or record["password"] != old["password"]:
         call.run("update_device_lines", old_number=old_number, number=number, password=record["password"])
@@ -121,30 +118,60 @@ def store(call: Call, record: Mapping[str, Any], old: Mapping[str, Any] | None) 
         call.run("update_device_keys", old_number=old_number, number=number, label=label)
 
 
+def store_new(call: Call, made: Sequence[Made]) -> None:
+    """The boxes of new extensions, or what is sent for a box that is there already; and the links to users."""
+    numbers = {number for one in made if (number := box_number(one.record))}
+    hold_numbers(call, *numbers)
+    there = (
+        {row["voicemail_id"] for row in call.rows("voicemails/there", numbers=list(numbers))} if numbers else {}
+    )
+    defaults = new_box_defaults(call) if any(_wants_box(one.call) for one in made) else {}
+    new: list[dict[str, Any]] = []
+    for one in made:
+        box = _box_of(one.call, one.record, one.record) if box_number(one.record) in there else None
+        if box is None and _wants_box(one.call):
+            new.append(_new_box(one.call, one.record, defaults))
+        else:
+            _store_box(one.call, one.record, box)
+        _link_user(one.call, one.uuid)
+    call.do_all("voicemails/create", new)
+
+
+def _link_user(call: Call, uuid: UUID) -> None:
+    if call.data.get("user_uuid"):
+        call.do("link_user", extension_user_uuid=uuid4(), extension_uuid=uuid, user_uuid=call.data["user_uuid"])
+
+
 def _wants_box(call: Call) -> bool:
     return bool(call.data.get("voicemail_enabled") == "true")
 
 
-def _store_box(call: Call, record: Mapping[str, Any], old: Mapping[str, Any] | None) -> None:
-    box = _box_of(call, record, old)
-    changed = {name: call.data[name] for name in _BOX_FIELDS if name in call.data}
+def _store_box(call: Call, record: Mapping[str, Any], box: Mapping[str, Any] | None) -> None:
+    changed = _sent_for_box(call)
     if box is not None:
         if changed.get("voicemail_password") == "":
             del changed["voicemail_password"]
         if changed and {**box, **changed} != box:
             call.do("voicemails/update", **{**box, **changed})
     elif _wants_box(call):
-        new = {**_BOX.load({"voicemail_id": box_number(record)}), **new_box_defaults(call), **changed}
-        new["voicemail_password"] = new["voicemail_password"] or new_pin()
-        call.do("voicemails/create", voicemail_uuid=uuid4(), **new)
+        call.do("voicemails/create", **_new_box(call, record, new_box_defaults(call)))
     elif any(changed.get(name) for name in ("voicemail_password", "voicemail_mail_to")):
         call.warn("There is no voicemail box: send voicemail_enabled to make one")
 
 
-def _box_of(call: Call, record: Mapping[str, Any], old: Mapping[str, Any] | None) -> dict[str, Any] | None:
+def _sent_for_box(call: Call) -> dict[str, Any]:
+    return {name: call.data[name] for name in _BOX_FIELDS if name in call.data}
+
+
+def _new_box(call: Call, record: Mapping[str, Any], defaults: Mapping[str, str]) -> dict[str, Any]:
+    new = {**_NEW_BOX, **defaults, **_sent_for_box(call), "voicemail_id": box_number(record)}
+    new["voicemail_password"] = new["voicemail_password"] or new_pin()
+    return {**new, "voicemail_uuid": uuid4()}
+
+
+def _box_of(call: Call, record: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, Any] | None:
     """The box of the extension, which follows it to a new number."""
-    number = box_number(record)
-    old_number = box_number(old) if old else number
+    number, old_number = box_number(record), box_number(old)
     if not number:
         return None
     hold_numbers(call, number, old_number)
@@ -287,6 +314,7 @@ extensions = Resource(
     bulk=("export",),
     prepare=prepare,
     store=store,
+    store_new=store_new,
     remove=remove,
     keep=("extension", "number_alias", "user_context", "call_group", "cidr"),
     effects=effects,

@@ -11,8 +11,7 @@ from pbxapi.plugin import Call, Digits, Emails, Link, Nested, Record, Text, True
 
 def hold_numbers(call: Call, *numbers: str) -> None:
     """Let nobody else give a box one of these numbers until the transaction ends; '' is none."""
-    for number in sorted({*numbers} - {""}):
-        call.lock("voicemail", call.caller.domain_uuid, number)
+    call.lock_all(("voicemail", call.caller.domain_uuid, number) for number in {*numbers} - {""})
 
 
 def new_pin() -> str:

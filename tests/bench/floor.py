@@ -81,14 +81,14 @@ def create_extension(connection: psycopg.Connection[dict[str, Any]], body: dict[
         connection.execute(
             audit._AUDIT,
             {
-                "uuid": uuid4(),
                 "domain_uuid": DOMAIN,
                 "app_uuid": None,
                 "app_name": "extensions",
                 "address": "127.0.0.1",
                 "type": "add",
-                "old": None,
-                "new": orjson.dumps({"v_extensions": [record]}, default=str).decode(),
+                "rows": orjson.dumps(
+                    [{"uuid": uuid4(), "new": orjson.dumps({"v_extensions": [record]}, default=str).decode()}]
+                ).decode(),
             },
         )
         connection.execute(

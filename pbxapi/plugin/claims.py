@@ -1,0 +1,180 @@
+"""What must hold over all records before one is written: unique values, numbers of one meaning, links that lead
+somewhere. Checked for any number of records at once, under locks, since the database has no constraints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from pbxapi.errors import ApiError, duplicate, invalid
+from pbxapi.plugin.fields import Link, links_in
+
+if TYPE_CHECKING:
+    from pbxapi.plugin.call import Call
+    from pbxapi.plugin.resource import Unique
+
+Records = Sequence[Mapping[str, Any]]
+Target = tuple[str, str, bool]
+"""Table and column that a link leads to, and whether a record that all share will do."""
+
+
+def check_claims(call: Call, records: Records, old: Mapping[str, Any] | None = None) -> list[ApiError | None]:
+    """What is wrong with each of some records that are about to be written; None where nothing is.
+
+    Of records that want the same, the first that is right gets it. Other transactions that want it wait until this
+    one ends.
+
+    Args:
+        old: the record before, of an update of one.
+    """
+    changed = [{n for n, v in record.items() if old is None or old.get(n) != v} for record in records]
+    checks: list[_Uniques | _Numbers | _Links] = [
+        *(_Uniques(call, unique, records, changed) for unique in call.resource.declaration.uniques),
+        _Numbers(call, [_numbers_of(call, r, c) for r, c in zip(records, changed, strict=True)]),
+        _Links(call, records, changed),
+    ]
+    faults: list[ApiError | None] = []
+    for place in range(len(records)):
+        fault = next((f for check in checks if (f := check.fault(place))), None)
+        if fault is None:
+            for check in checks:
+                check.give(place)
+        faults.append(fault)
+    return faults
+
+
+def check_numbers(call: Call, numbers: Mapping[str, str]) -> None:
+    """Check that numbers (field -> number) mean nothing else in this domain yet.
+
+    Raises:
+        ApiError: 409 DUPLICATE_ERROR with the field; the message says what has the number.
+    """
+    if fault := _Numbers(call, [numbers]).fault(0):
+        raise fault
+
+
+def _numbers_of(call: Call, record: Mapping[str, Any], changed: set[str]) -> dict[str, str]:
+    return {n: str(record[n]) for n in call.resource.declaration.numbers if n in changed and record.get(n)}
+
+
+class _Uniques:
+    """One `Unique` of the resource."""
+
+    def __init__(self, call: Call, unique: Unique, records: Records, changed: Sequence[set[str]]) -> None:
+        self._label = call.resource.declaration.label
+        self._column = unique.columns[0]
+        self._values: list[tuple[str, ...] | None] = [
+            tuple(str(record[column]).lower() for column in unique.columns)
+            if record.get(self._column) not in unique.free
+            and not names.isdisjoint(unique.columns)
+            and all(record.get(column) for column in unique.columns)
+            else None
+            for record, names in zip(records, changed, strict=True)
+        ]
+        wanted = sorted({values for values in self._values if values})
+        self._taken = self._find(call, unique, wanted) if wanted else set()
+
+    def _find(self, call: Call, unique: Unique, wanted: list[tuple[str, ...]]) -> set[tuple[str, ...]]:
+        declaration = call.resource.declaration
+        everywhere = unique.everywhere(call) if callable(unique.everywhere) else unique.everywhere
+        owner = "everywhere" if everywhere else call.caller.domain_uuid
+        call.lock_all(("unique", declaration.table, owner, *values) for values in wanted)
+        asked = {f"_asked_{n}": [values[n] for values in wanted] for n in range(len(unique.columns))}
+        lists = ", ".join(f"%({name})s::text[]" for name in asked)
+        same = " and ".join(f"lower(t.{c}::text) = lower(asked.v{n})" for n, c in enumerate(unique.columns))
+        text = (
+            f"select distinct asked.place from unnest({lists}) with ordinality"
+            f" as asked ({', '.join(f'v{n}' for n in range(len(asked)))}, place)"
+            f" join {declaration.table} as t on {same}"
+            f" where (%(own)s::uuid is null or t.{declaration.id} <> %(own)s)"
+            + ("" if everywhere else " and t.domain_uuid = %(domain_uuid)s")
+        )
+        rows = call.session.rows(text, **asked, own=call.uuid, domain_uuid=call.caller.domain_uuid)
+        return {wanted[row["place"] - 1] for row in rows}
+
+    def fault(self, place: int) -> ApiError | None:
+        taken = self._values[place] in self._taken
+        return duplicate(f"{self._label} already exists", self._column) if taken else None
+
+    def give(self, place: int) -> None:
+        if values := self._values[place]:
+            self._taken.add(values)
+
+
+class _Numbers:
+    """Numbers that are dialled in the domain: the lower dialplan order would silently win."""
+
+    def __init__(self, call: Call, numbers: Sequence[Mapping[str, str]]) -> None:
+        self._label = call.resource.declaration.label
+        self._numbers = numbers
+        self._taken: dict[str, str] = {}
+        wanted = sorted({number for named in numbers for number in named.values()})
+        if not wanted:
+            return
+        domain = call.caller.domain_uuid
+        call.lock_all(("number", domain, number) for number in wanted)
+        found = call.session.rows(
+            call.resource.shared["number_taken"],
+            numbers=wanted,
+            domain_uuid=domain,
+            domain_name=call.caller.domain_name,
+            own=call.uuid,
+        )
+        for row in found:
+            self._taken.setdefault(row["number"], row["what"])
+
+    def fault(self, place: int) -> ApiError | None:
+        for field, number in self._numbers[place].items():
+            what = self._taken.get(number)
+            if what == self._label:
+                return duplicate(f"{what} already exists", field)
+            if what is not None:
+                return duplicate(f"The number {number} is taken by a {what.lower()}", field)
+        return None
+
+    def give(self, place: int) -> None:
+        self._taken |= dict.fromkeys(self._numbers[place].values(), self._label)
+
+
+class _Links:
+    """Links to other records of the domain."""
+
+    def __init__(self, call: Call, records: Records, changed: Sequence[set[str]]) -> None:
+        self._links = [
+            [(place, _target(link), uuid) for place, link, uuid in links_in(call.resource.schema, record)
+             if place.partition(".")[0] in names]
+            for record, names in zip(records, changed, strict=True)
+        ]  # fmt: skip
+        wanted: dict[Target, set[str]] = {}
+        for _, target, uuid in (link for links in self._links for link in links):
+            wanted.setdefault(target, set()).add(uuid)
+        self._found = {target: find_linked(call, target, uuids) for target, uuids in wanted.items()}
+
+    def fault(self, place: int) -> ApiError | None:
+        for where, target, uuid in self._links[place]:
+            if UUID(uuid) not in self._found[target]:
+                return dead_link(where)
+        return None
+
+    def give(self, place: int) -> None:
+        pass
+
+
+def _target(link: Link) -> Target:
+    return link.table, link.column, link.shared
+
+
+def dead_link(field: str) -> ApiError:
+    """400 for a link whose record is not of the caller's domain."""
+    return invalid(f"{field} names no record of this domain", field)
+
+
+def find_linked(call: Call, target: Target, uuids: Iterable[str]) -> set[UUID]:
+    """Those of some uuids that a link may lead to."""
+    table, column, shared = target
+    owner = "(domain_uuid = %(domain_uuid)s or domain_uuid is null)" if shared else "domain_uuid = %(domain_uuid)s"
+    text = f"select {column} as uuid from {table} where {column} = any(%(uuids)s) and {owner}"
+    wanted = [UUID(uuid) for uuid in uuids]
+    return {row["uuid"] for row in call.session.rows(text, uuids=wanted, domain_uuid=call.caller.domain_uuid)}
