@@ -165,7 +165,7 @@ def jobs(plugin: str | None) -> None:
         loaded = registry.plugin(plugin)
         if loaded is None:
             raise click.ClickException(f"there is no plugin {plugin}")
-        run_plugin_jobs(config, database, loaded)
+        run_plugin_jobs(config, database, loaded, registry)
 
 
 @commands.command()

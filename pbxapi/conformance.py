@@ -245,9 +245,11 @@ def suite(
         pbx = make_pbx(url, root, service_url=url_of_role(url), **pbx_settings)
         fail_where_left_out(pbx)
         for client in (pbx.client, pbx.client.of(pbx.other_domain)):
-            # Something for the lists of changes and of events.
+            # Something for the lists of changes, events and imports.
             for _ in range(7):
-                client.create("extensions", extension=str(70_000 + next(NUMBERS)))
+                line = b'{"extension": "%d"}' % (70_000 + next(NUMBERS))
+                reply = client.request("POST", "/extensions/import", body=line, query={"format": "ndjson"})
+                assert reply.data["created"] == 1, reply.body
         with pbx.database.writing() as session:
             number_events(session)
         yield Suite(pbx, load_registry(pbx.config, pbx.database), request.module.KINDS)

@@ -240,9 +240,10 @@ def run_jobs(pbx: Pbx, plugin: str) -> int:
     """
     from pbxapi.changes.jobs import PluginJobs
 
-    loaded = pbx.app.extensions["pbxapi"].registry.plugin(plugin)
+    registry = pbx.app.extensions["pbxapi"].registry
+    loaded = registry.plugin(plugin)
     assert loaded is not None, f"no plugin {plugin} serves"
-    jobs = PluginJobs(pbx.database, loaded)
+    jobs = PluginJobs(pbx.database, loaded, pbx.config, registry)
     jobs.schedule()
     return jobs.run()
 

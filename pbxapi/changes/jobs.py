@@ -29,9 +29,17 @@ _PAUSE_MOST = 3600.0
 class PluginJobs:
     """Does the jobs of one plugin."""
 
-    def __init__(self, database: Database, plugin: LoadedPlugin) -> None:
+    def __init__(
+        self,
+        database: Database,
+        plugin: LoadedPlugin,
+        config: Config | None = None,
+        registry: Registry | None = None,
+    ) -> None:
         assert plugin.plugin is not None
         self._database = database
+        self._config = config
+        self._registry = registry
         self._loaded = plugin
         self._jobs = plugin.plugin.jobs
 
@@ -86,6 +94,8 @@ class PluginJobs:
                     attempt=row["attempts"],
                     log=logging.getLogger(f"pbxapi.plugin.{self._loaded.name}"),
                     events=frozenset(event.name for event in self._loaded.events),
+                    config=self._config,
+                    registry=self._registry,
                 )
             )
             finish_job(session, row["job_id"])
@@ -117,10 +127,10 @@ class _Scheduler(threading.Thread):
                 log.warning("the schedule waits for PostgreSQL (%s)", type(error).__name__)
 
 
-def run_plugin_jobs(config: Config, database: Database, plugin: LoadedPlugin) -> None:
+def run_plugin_jobs(config: Config, database: Database, plugin: LoadedPlugin, registry: Registry) -> None:
     """Serve one plugin's jobs and services until SIGTERM or SIGINT."""
     stopping = stop_signals()
-    _serving[plugin.name] = PluginJobs(database, plugin)
+    _serving[plugin.name] = PluginJobs(database, plugin, config, registry)
     _Scheduler(_serving[plugin.name], stopping).start()
     services = start_services(database, plugin, stopping)
     serve_queue(config.redis_url, lambda redis: jobs_queue(redis, plugin.name), stopping)

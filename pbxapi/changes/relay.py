@@ -14,6 +14,7 @@ from pbxapi.data.answers import prune_answers
 from pbxapi.data.change import CHANNEL, prune_changes
 from pbxapi.data.database import Database, DatabaseError, Session
 from pbxapi.data.events import number_events, prune_events
+from pbxapi.data.imports import prune_imports
 from pbxapi.data.jobs import plugins_with_jobs
 
 log = logging.getLogger(__name__)
@@ -70,6 +71,7 @@ class Relay(threading.Thread):
                         prune_changes(session, self._keep_days)
                         prune_events(session, self._keep_days)
                         prune_answers(session)
+                        prune_imports(session, self._keep_days)
                         prune_at = time.monotonic() + _PRUNE_EVERY
                 self._number()
                 # Whatever came while we were handing over is one wake-up; a burst is a few.

@@ -218,6 +218,9 @@ class Documents:
         }
         if operation.name == "get" and operation.on == "item":
             document["responses"]["304"] = {"description": "Nothing has changed since the ETag of If-None-Match"}
+        if operation.takes:
+            content = {media: {"schema": {"type": "string"}} for media in operation.takes}
+            document["requestBody"] = {"required": True, "content": content}
         if operation.body:
             schema = self._component(resource, operation.body(partial=operation.partial), operation.partial)
             document["requestBody"] = {"required": True, "content": _json(schema)}

@@ -121,7 +121,7 @@ class Served:
         schema = self.resource.queries.get(operation.name)
         query = check_input(schema, given, partial=False, lenient=self.lenient) if schema else {}
         key = idempotency_key(request)
-        raw = read_body(request, operation.body_most) if operation.body or key else b""
+        raw = read_body(request, operation.body_most) if operation.body or operation.takes or key else b""
         repeat = Repeat(request, caller, key, raw) if key else None
         services.registry.look(services.database, 5.0 if self.resource.fault else LOOK_SECONDS)
         if self.resource.fault:
@@ -174,6 +174,8 @@ class Served:
                 uuid=named,
                 part=part,
                 query=query,
+                content=raw,
+                content_type=request.mimetype,
                 lenient=self.lenient,
                 media=_media(request, operation),
             )

@@ -158,6 +158,7 @@ class Call:
         data: the validated body.
         sent: the names of the body's fields that were sent.
         media: of the operation's further media types the one that the caller prefers to JSON; empty for JSON.
+        content, content_type: the body as it came, of an operation that takes no JSON.
         session: the open session: one transaction for an operation that writes.
         live: how questions reach the switch nodes; `ask` puts them.
         registry: all plugins that were found, those left out too.
@@ -177,6 +178,8 @@ class Call:
     record: Row = field(default_factory=dict)
     query: Mapping[str, Any] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
+    content: bytes = b""
+    content_type: str = ""
     lenient: bool = False
     media: str = ""
     warnings: list[str] = field(default_factory=list)

@@ -8,14 +8,18 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
+from pbxapi.config import Config
 from pbxapi.data.database import Database, Session
 from pbxapi.data.events import note_event
 from pbxapi.data.jobs import refuse_secrets
 from pbxapi.data.statements import Statement
 from pbxapi.plugin.resource import Resource
+
+if TYPE_CHECKING:
+    from pbxapi.plugin.loader import Registry
 
 Task = Callable[..., None]
 """A function run in a node's worker for a `RunTask` effect; gets its arguments by name, must be idempotent."""
@@ -70,6 +74,8 @@ class JobRun:
         options: the plugin's settings by name.
         attempt: 1 for the first.
         events: names of the events that the plugin declares.
+        config: the product's settings.
+        registry: all plugins that serve.
     """
 
     arguments: Mapping[str, Any]
@@ -78,6 +84,8 @@ class JobRun:
     attempt: int
     log: logging.Logger
     events: frozenset[str] = frozenset()
+    config: Config | None = None
+    registry: Registry | None = None
 
     def tell(
         self, event: str, data: Mapping[str, Any], *, domain_uuid: UUID | None, record_uuid: UUID | None = None

@@ -10,7 +10,7 @@ from uuid import UUID
 from marshmallow import Schema
 
 from pbxapi.data.listing import Sort
-from pbxapi.plugin import crud
+from pbxapi.plugin import crud, imports
 from pbxapi.plugin.call import Answer, Call
 from pbxapi.plugin.effects import Effect
 from pbxapi.plugin.expectations import Expectation
@@ -80,6 +80,7 @@ class Operation:
         php: file name of the ``.php`` URL without the ending.
         query: schema of the query parameters; `rows` brings its own.
         body: schema of the body; ``partial`` says whether only what was sent counts.
+        takes: media types of a body that is no JSON object; `Call.content` is what came, whatever its type.
         body_most: bytes of a body at most.
         answer: schema of ``data``, for the documentation.
         media: further media types that it answers to a caller who prefers them; `Call.media` says which.
@@ -101,6 +102,7 @@ class Operation:
     query: type[Schema] | None = None
     body: type[Schema] | None = None
     partial: bool = False
+    takes: tuple[str, ...] = ()
     body_most: int = BODY_MOST
     answer: type[Schema] | None = None
     media: tuple[str, ...] = ()
@@ -182,8 +184,8 @@ class Resource:
         indexes: indexes that its statements want, as ``table (columns)``; doctor tells which are missing.
         limit: name of the setting ``limit/...`` that bounds how many there may be.
         standard: which of list, get, create, update, delete are offered.
-        bulk: ``export`` streams all rows as CSV or NDJSON: those of ``export.sql``, with every field that can be
-            written, where there is one, else those of the list.
+        bulk: ``import`` makes records of the lines of a file; ``export`` streams all rows as CSV or NDJSON: those
+            of ``export.sql``, with every field that can be written, where there is one, else those of the list.
         operations: further operations, or replacements of standard ones by name.
         prepare: completes and checks a record before it is written: ``(call, record, old or None)``.
         store: writes what belongs to it elsewhere, after the record: ``(call, record, old or None)``.
@@ -291,4 +293,7 @@ def _standard(resource: Resource) -> list[Operation]:
         Operation("delete", crud.delete_record, ("DELETE",), "item", writes=True, summary=f"Delete {a_one}"),
         Operation("export", crud.export_records, path="export", media=LINES, streams=True,
                   summary=f"Export {resource.name}"),
+        Operation("import", imports.import_records, ("POST",), path="import", takes=LINES,
+                  query=imports.ImportQuery, body_most=imports.BODY_MOST, answer=imports.ImportReport, writes=True,
+                  summary=f"Import {resource.name}"),
     ]  # fmt: skip

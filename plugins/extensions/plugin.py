@@ -311,7 +311,7 @@ extensions = Resource(
         "v_voicemails (domain_uuid, voicemail_id)",
     ),
     limit="extensions",
-    bulk=("export",),
+    bulk=("import", "export"),
     prepare=prepare,
     store=store,
     store_new=store_new,

@@ -24,7 +24,7 @@ from werkzeug.routing import Rule
 
 from pbxapi.config import Config
 from pbxapi.conformance import *  # noqa: F403
-from pbxapi.conformance import Kind, Suite
+from pbxapi.conformance import NUMBERS, Kind, Suite
 from pbxapi.data.database import Database
 from pbxapi.data.migrations import builtin_migrations, migrate
 from pbxapi.plugin import Text, fields
@@ -49,6 +49,13 @@ def pbx_settings(pbx_settings: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**pbx_settings, "environment": {"PBXAPI_WEBHOOK_ALLOW": "127.0.0.0/8"}}
 
 
+def import_some(client: Client) -> str:
+    """An import with a few lines; its uuid."""
+    lines = b"extension\n" + b"".join(b"%d\n" % (70_000 + next(NUMBERS)) for _ in range(7)) + b"no number!\n"
+    reply = client.request("POST", "/extensions/import", body=lines, headers={"Content-Type": "text/csv"})
+    return str(reply.data["import_uuid"])
+
+
 KINDS: Mapping[str, Kind] = {
     "api-keys": Kind(lambda n: {"name": f"key {n}", "scopes": ["*"]}, open=True),
     "batch": Kind(),
@@ -64,6 +71,7 @@ KINDS: Mapping[str, Kind] = {
     "extensions": Kind(lambda n: {"extension": str(70_000 + n), "voicemail_enabled": "true"}),
     "gateways": Kind(lambda n: {"gateway": f"trunk {n}", "proxy": "sip.example.net"}),
     "dashboard": Kind(),
+    "imports": Kind(full=import_some),
     "inbound-routes": Kind(lambda n: {"dialplan_name": f"inbound {n}"}),
     "outbound-routes": Kind(lambda n: {"dialplan_name": f"outbound {n}"}),
     "time-conditions": Kind(lambda n: {"dialplan_name": f"hours {n}", "dialplan_number": str(60_000 + n)}),

@@ -8,11 +8,13 @@ from uuid import uuid4
 
 import pytest
 
+from pbxapi.changes import drain
 from pbxapi.sandbox.database import scratch_database, url_of_role
 from pbxapi.sandbox.postgres import EmbeddedPostgres
 from pbxapi.testing import Client, Pbx, Reply, close_pbx, make_pbx
 
 MANY = 1000
+MANY_APPLIED = 300
 
 
 @pytest.fixture(scope="module")
@@ -67,16 +69,17 @@ def test_operations_over_several_resources_are_one_change(either_client: Client,
     either_client.delete("gateways", reply.data[2]["data"]["gateway_uuid"])
 
 
-def test_a_batch_is_one_wake_up_and_one_reload(client: Client, pbx: Pbx) -> None:
+def test_a_batch_is_one_wake_up_and_one_reload(client: Client, pbx: Pbx, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drain, "SECONDS", 300.0)  # however busy the machine is
     before = pbx.switch.reloads
-    reply = send(client, *(create(70000 + number) for number in range(MANY)), Prefer="wait=0")
+    reply = send(client, *(create(70000 + number) for number in range(MANY_APPLIED)), Prefer="wait=0")
     assert reply.status == 200, reply.body
-    assert len(reply.data) == MANY
+    assert len(reply.data) == MANY_APPLIED
     assert reply.headers["X-Change-State"] == "pending"
     assert pbx.change(reply)["nodes"] == [
         {"node": "node1", "state": "pending", "error": "", "attempts": 0, "applied_at": ""}
     ]
-    assert pbx.apply() == MANY
+    assert pbx.apply() == MANY_APPLIED
     assert pbx.switch.reloads == before + 1
     assert pbx.change(reply)["state"] == "applied"
 

@@ -1,0 +1,10 @@
+-- One import of a domain.
+-- in:  domain_uuid uuid, import_uuid uuid
+-- out: the columns of an import
+-- index: primary key
+select i.import_uuid, i.resource, i.state, i.dry_run::text as dry_run, i.lines, i.created, i.refused,
+       coalesce(i.error, '') as error,
+       to_char(i.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as created_at,
+       coalesce(to_char(i.finished_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), '') as finished_at
+  from pbxapi.import as i
+ where i.domain_uuid = %(domain_uuid)s and i.import_uuid = %(import_uuid)s
