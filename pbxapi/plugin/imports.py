@@ -242,7 +242,8 @@ def _header(resource: LoadedResource, row: list[str]) -> list[str]:
     known = {*resource.columns, *(resource.secrets & resource.schema.load_fields.keys()), resource.declaration.id}
     for name in names:
         if name not in known:
-            raise invalid(f"{name or 'a column without a name'} is no field that an import takes", name or None)
+            shown = name[:64] or "a column without a name"
+            raise invalid(f"{shown} is no field that an import takes", name[:64] or None)
         if names.count(name) > 1:
             raise invalid(f"the column {name} is there twice", name)
     return names

@@ -1,0 +1,93 @@
+"""A thousand extensions by import and by single POSTs: how long each takes, and the reloads of a node.
+
+    python tests/bench/imports.py [extensions]
+
+Over HTTP, through gunicorn, in turns, so that a busy machine is busy for both. The worker runs in between, so that
+it takes no time from either; it writes XML files and has the simulated switch read them.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import data
+import orjson
+import stack
+
+ROUNDS = 3
+_FILES = """
+update v_default_settings set default_setting_enabled = true
+ where default_setting_category = 'switch' and default_setting_subcategory = 'extensions'
+"""
+
+
+_WAITING = """
+select count(*) from pbxapi.change as c
+ where not exists (select from pbxapi.change_node as n where n.change_id = c.change_id and n.state <> 'pending')
+"""
+
+
+def main(many: int) -> None:
+    """Measure, and print."""
+    with tempfile.TemporaryDirectory() as folder, stack.stack(Path(folder), worker=False) as running:
+        name = data.domain_name(100)
+        with running.connect() as connection:
+            data.fill_extensions(connection, sizes=(100,), domains=1)
+            connection.execute(_FILES)
+        place = urlsplit(running.product)
+        connection_http = http.client.HTTPConnection(place.hostname or "", place.port)
+        headers = running.headers(name)
+
+        def post(path: str, body: bytes) -> dict[str, object]:
+            connection_http.request("POST", f"{place.path}{path}", body, headers)
+            answer = connection_http.getresponse()
+            read = answer.read()
+            assert answer.status in (200, 201), read
+            return dict(orjson.loads(read)["data"])
+
+        def line(number: int) -> bytes:
+            return orjson.dumps({"extension": str(number), "voicemail_enabled": "true"}) + b"\n"
+
+        def apply() -> int:
+            """Let a worker do what waits; how often the switch reloads meanwhile."""
+            before = running.switch.reloads
+            worker = subprocess.Popen(
+                [sys.executable, "-m", "pbxapi.cli", "worker"], env={**os.environ, **running.environment}
+            )
+            try:
+                with running.connect() as connection:
+                    while (row := connection.execute(_WAITING).fetchone()) and row[0]:
+                        time.sleep(0.2)
+            finally:
+                worker.terminate()
+                worker.wait()
+            return running.switch.reloads - before
+
+        post("", line(20_000))
+        post("/import?format=ndjson", line(20_001) + line(20_002))
+        apply()
+        for turn in range(ROUNDS):
+            first = 100_000 * (turn + 1)
+            began = time.monotonic()
+            for number in range(first, first + many):
+                post("", line(number))
+            single = time.monotonic() - began
+            apply()
+            first += 50_000
+            began = time.monotonic()
+            report = post("/import?format=ndjson", b"".join(map(line, range(first, first + many))))
+            imported = time.monotonic() - began
+            assert report["created"] == many, report
+            print(f"{many} single POSTs {single:.2f} s, one import {imported:.2f} s: 1/{single / imported:.1f};"
+                  f" reloads for the import: {apply()}", flush=True)  # fmt: skip
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1000)
