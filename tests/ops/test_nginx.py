@@ -293,6 +293,21 @@ def test_audio_that_is_not_there_is_told_in_the_apis_words(stand_in: NginxHost) 
         assert json.loads(answer.body)["error"]["code"] == "NOT_FOUND"
 
 
+def test_audio_is_not_found_over_a_link(stand_in: NginxHost) -> None:
+    foreign = stand_in.recordings / "other.example.com" / "call.wav"
+    foreign.parent.mkdir(parents=True, exist_ok=True)
+    foreign.write_bytes(b"what others said")
+    for kind in ("recordings", "voicemail"):
+        own = getattr(stand_in, kind) / "pbx.example.com"
+        own.mkdir(parents=True, exist_ok=True)
+        (own / "link.wav").symlink_to(foreign)
+        (own / "folder").symlink_to(foreign.parent)
+        for name in ("link.wav", "folder/call.wav"):
+            answer = stand_in.ask("GET", f"/pbxapi/v1/x?/_pbxapi_files/{kind}/pbx.example.com/{name}")
+            assert answer.status == 404, name
+            assert b"said" not in answer.body
+
+
 def test_nobody_asks_for_a_file_himself(stand_in: NginxHost) -> None:
     (stand_in.recordings / "secret.wav").write_bytes(b"secret")
     for path in (
