@@ -285,7 +285,7 @@ def make_pbx(database_url: str, root: Path, *, service_url: str = "", **settings
     """
     from pbxapi.app import create_app
     from pbxapi.changes.drain import NodeDrain
-    from pbxapi.changes.live import QUESTIONS
+    from pbxapi.changes.live import answer_here
     from pbxapi.changes.nodes import register
     from pbxapi.config import Config
     from pbxapi.data.database import Database
@@ -335,7 +335,7 @@ def make_pbx(database_url: str, root: Path, *, service_url: str = "", **settings
     socket = EventSocket(switch.host, switch.port, switch.password)
 
     def ask(question: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-        return {NODE: QUESTIONS[question](socket, **arguments)}
+        return {NODE: answer_here(socket, question, arguments)}
 
     app = create_app(config, ask)
     services = app.extensions["pbxapi"]

@@ -1,7 +1,10 @@
-"""Live questions: what the switches know at this moment, asked of every node that is up.
+"""Live questions: what the switches know at this moment, asked of every node that is up; and what they are to do.
 
 The web process has no way to a switch of its own. It puts a question into a list of each node in Redis; the node's
 worker asks its switch and answers into a list that belongs to the question.
+
+An action is put to every node too, and at most one does it: the one that it concerns claims it first. Who asked
+and got no answer in time claims it himself, and so knows that nothing will happen any more, or that it does.
 """
 
 from __future__ import annotations
@@ -12,14 +15,16 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import orjson
+from redis import Redis
 from redis.exceptions import RedisError
 
 from pbxapi.changes.queues import connect
 from pbxapi.data.database import Database
-from pbxapi.errors import SwitchError, SwitchUnavailable
+from pbxapi.errors import SwitchError, SwitchRefused, SwitchUnavailable
+from pbxapi.plugin.calls import is_own
 from pbxapi.switch import commands
 from pbxapi.switch.event_socket import EventSocket
 
@@ -58,6 +63,93 @@ def _files_there(switch: EventSocket, paths: list[str]) -> list[str]:
     return [path for path in paths[:10] if commands.file_exists(switch, path, timeout=_SWITCH_SECONDS)]
 
 
+Claim = Callable[[], bool]
+"""Makes an action this node's; False where it is another's, or nobody's any more."""
+
+_ABSENT = {"state": "absent"}
+
+
+def _control(
+    switch: EventSocket,
+    claim: Claim,
+    *,
+    uuid: str,
+    domain_uuid: str,
+    domain_name: str,
+    verb: str,
+    on: bool = True,
+    destination: str = "",
+) -> dict[str, str]:
+    """Do something to a leg of a call, if it is here and the domain's."""
+    leg = UUID(uuid)
+    if not commands.channel_exists(switch, leg, _SWITCH_SECONDS):
+        return _ABSENT
+
+    def variable(name: str) -> str | None:
+        return commands.channel_variable(switch, str(leg), name, _SWITCH_SECONDS)
+
+    channel = {name: variable(name) for name in ("domain_uuid", "context")}
+    if not is_own(channel, UUID(domain_uuid), domain_name):
+        return _ABSENT
+    if verb in ("hold", "mute") and variable("answered_time") in (None, "0"):
+        return _conflict("CALL_NOT_ANSWERED", "The call has not been answered")
+    return _do(claim, lambda: _to_leg(switch, verb, leg, domain_name, on, destination))
+
+
+def _to_leg(switch: EventSocket, verb: str, leg: UUID, domain_name: str, on: bool, destination: str) -> bool:
+    if verb == "hangup":
+        return commands.hang_up(switch, leg, _SWITCH_SECONDS)
+    if verb == "transfer":
+        return commands.transfer(switch, leg, destination, domain_name, _SWITCH_SECONDS)
+    if verb == "mute":
+        return commands.mute(switch, leg, on, _SWITCH_SECONDS)
+    if verb != "hold":
+        raise ValueError(f"nothing that can be done to a call: {verb!r}")
+    commands.hold(switch, leg, on, _SWITCH_SECONDS)
+    return True
+
+
+def _originate(switch: EventSocket, claim: Claim, **arguments: Any) -> dict[str, str]:
+    """Make a call, if a phone of the user is registered here."""
+    call = commands.ClickToCall(
+        **{**arguments, "uuid": UUID(arguments["uuid"]), "domain_uuid": UUID(arguments["domain_uuid"])}
+    )
+    call.command()  # whatever it refuses is refused before anything is claimed
+    if not commands.is_registered(switch, call.user, call.domain, _SWITCH_SECONDS):
+        return _ABSENT
+
+    def begin() -> bool:
+        commands.originate(switch, call, _SWITCH_SECONDS)
+        return True
+
+    return _do(claim, begin)
+
+
+def _do(claim: Claim, command: Callable[[], bool]) -> dict[str, str]:
+    """Claim and do it; what has been claimed is answered for whatever comes."""
+    if not claim():
+        return _ABSENT
+    try:
+        return {"state": "done"} if command() else _ABSENT
+    except SwitchRefused as refusal:
+        log.warning("an action was refused: %s", refusal)
+        return _conflict("SWITCH_REFUSED", "FreeSWITCH refused it")
+    except SwitchUnavailable as error:
+        log.warning("what became of an action is not known: %s", error)
+        return {"state": "unknown"}
+
+
+def _conflict(code: str, reason: str) -> dict[str, str]:
+    return {"state": "conflict", "code": code, "reason": reason}
+
+
+ACTIONS: Mapping[str, Callable[..., dict[str, str]]] = {"control": _control, "originate": _originate}
+"""What can be done, at most once on all nodes together. Each node answers with a ``state``:
+
+- ``done``; ``conflict``, with a ``code`` and a ``reason``; ``unknown``: the switch did not say.
+- ``absent``: what it concerns is not here.
+"""
+
 QUESTIONS: Mapping[str, Callable[..., Any]] = {
     "registrations": _registrations,
     "gateway_status": _gateway_status,
@@ -65,6 +157,20 @@ QUESTIONS: Mapping[str, Callable[..., Any]] = {
     "files_there": _files_there,
 }
 """What can be asked, with its arguments. Values are checked where they become a command."""
+
+
+def answer_here(
+    switch: EventSocket, question: str, arguments: Mapping[str, Any], claim: Claim = lambda: True
+) -> Any:
+    """Answer a question, or do an action, with the switch of this node."""
+    if question in ACTIONS:
+        try:
+            return ACTIONS[question](switch, claim, **arguments)
+        except ValueError as error:
+            # A name in the database that could be more than a name, once it is part of a command.
+            log.warning("an action cannot be said to the switch: %s", error)
+            return _conflict("SWITCH_REFUSED", "A name in it cannot be said to FreeSWITCH")
+    return QUESTIONS[question](switch, **arguments)
 
 
 def _key(node: str) -> str:
@@ -79,29 +185,32 @@ class LiveQuestions:
         self._database = database
 
     def ask(self, question: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Put a question to every node that is up.
+        """Put a question, or an action, to every node that is up.
 
         Returns:
             Node -> answer, of those that answered in time.
 
         Raises:
-            SwitchUnavailable: none did.
+            SwitchUnavailable: none did; of an action also where a node did not to which it might have come, and
+                none of the others did it.
         """
-        assert question in QUESTIONS
+        assert question in QUESTIONS or question in ACTIONS
         with self._database.reading() as session:
             nodes = [row["name"] for row in session.rows(_ALIVE)]
-        answers: dict[str, Any] = {}
+        reply = f"pbxapi:answer:{uuid4().hex}"
         try:
-            for node, answer in self._collect(nodes, question, arguments):
-                answers[node] = answer
+            answers = self._collect(nodes, reply, question, arguments)
+            if question in ACTIONS:
+                self._settle(nodes, reply, answers)
         except RedisError as error:
             raise SwitchUnavailable(f"the way to the switch nodes is closed: {type(error).__name__}") from None
         if not answers:
             raise SwitchUnavailable("no switch node answers")
         return answers
 
-    def _collect(self, nodes: list[str], question: str, arguments: Mapping[str, Any]) -> list[tuple[str, Any]]:
-        reply = f"pbxapi:answer:{uuid4().hex}"
+    def _collect(
+        self, nodes: list[str], reply: str, question: str, arguments: Mapping[str, Any]
+    ) -> dict[str, Any]:
         message = orjson.dumps({"question": question, "arguments": arguments, "reply": reply})
         with self._redis.pipeline(transaction=False) as pipeline:
             for node in nodes:
@@ -109,17 +218,49 @@ class LiveQuestions:
                 # Nobody there to ask: the question must not wait for a worker that comes tomorrow.
                 pipeline.expire(_key(node), 5)
             pipeline.execute()
-        answers: list[tuple[str, Any]] = []
+        answers: dict[str, Any] = {}
         end = time.monotonic() + SECONDS
         for _ in nodes:
-            left = end - time.monotonic()
-            popped = self._redis.blpop([reply], timeout=max(left, 0.01)) if left > 0 else None
-            if popped is None:
+            if not self._pop(reply, end, answers) or (question in ACTIONS and _has_come(answers)):
                 break
-            answer = orjson.loads(popped[1])
-            if "answer" in answer:
-                answers.append((answer["node"], answer["answer"]))
         return answers
+
+    def _pop(self, reply: str, end: float, answers: dict[str, Any]) -> bool:
+        """Take one more answer; False where none comes in time. One that says nothing but a fault is left out."""
+        left = end - time.monotonic()
+        popped = self._redis.blpop([reply], timeout=max(left, 0.01)) if left > 0 else None
+        if popped is None:
+            return False
+        answer = orjson.loads(popped[1])
+        if "answer" in answer:
+            answers[answer["node"]] = answer["answer"]
+        return True
+
+    def _settle(self, nodes: list[str], reply: str, answers: dict[str, Any]) -> None:
+        """See to it that an action of which not all nodes have spoken is done or never will be.
+
+        Raises:
+            SwitchUnavailable: nobody has done it, or said so, and a node is silent that could have.
+        """
+        if len(answers) == len(nodes) or _has_come(answers):
+            return
+        if _claim(self._redis, reply):
+            raise SwitchUnavailable("a switch node does not answer; nothing was done")
+        end = time.monotonic() + SECONDS
+        while self._pop(reply, end, answers):
+            if _has_come(answers):
+                return
+        raise SwitchUnavailable("a switch node does not say whether it was done")
+
+
+def _has_come(answers: Mapping[str, Any]) -> bool:
+    """Whether an action has come to the node that it concerns."""
+    return any(answer["state"] != "absent" for answer in answers.values())
+
+
+def _claim(redis: Redis, reply: str) -> bool:
+    """Be the first, of all nodes and the one who asked, to claim the action of a question."""
+    return bool(redis.set(f"{reply}:claim", "1", nx=True, ex=60))
 
 
 class Answerer(threading.Thread):
@@ -153,11 +294,13 @@ class Answerer(threading.Thread):
 
     def _answer(self, message: Mapping[str, Any]) -> None:
         answer: dict[str, Any] = {"node": self._node}
+        reply = message["reply"]
         try:
-            answer["answer"] = QUESTIONS[message["question"]](self._switch, **message["arguments"])
+            answer["answer"] = answer_here(
+                self._switch, message["question"], message["arguments"], lambda: _claim(self._redis, reply)
+            )
         except (SwitchError, ValueError) as error:
             answer["error"] = str(error)
-        reply = message["reply"]
         with self._redis.pipeline(transaction=False) as pipeline:
             pipeline.rpush(reply, orjson.dumps(answer))
             pipeline.expire(reply, 5)

@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from html import unescape
 from urllib.parse import unquote
+from uuid import UUID
 
 from pbxapi.errors import SwitchRefused
 from pbxapi.switch.event_socket import EventSocket
@@ -29,6 +30,8 @@ _GATEWAY = re.compile(r"[\w.\-]+", re.ASCII)
 _USER = re.compile(r"[0-9A-Za-z*#+._-]+")
 _DOMAIN = re.compile(r"[0-9A-Za-z._-]+")
 _VARIABLE = re.compile(r"[\w.\-]+", re.ASCII)
+_NUMBER = re.compile(r"(?!-)[0-9A-Za-z*#+._-]{1,64}")  # one that begins with - would be an option of uuid_transfer
+_NAME = re.compile(r"[\w .*#+-]{0,80}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _CHANNEL = re.compile(r"[!#-&(-\[\]-~]+")  # printable ASCII without blank, quotes and backslash
 
@@ -225,6 +228,120 @@ def channel_variable(switch: EventSocket, uuid: str, name: str, timeout: float |
     return answer
 
 
+def channel_exists(switch: EventSocket, uuid: UUID, timeout: float | None = None) -> bool:
+    """Whether a call's leg is on the switch."""
+    command = f"uuid_exists {uuid}"
+    answer = switch.api(command, timeout).strip()
+    if answer not in ("true", "false"):
+        raise _refused(command, answer)
+    return answer == "true"
+
+
+def hang_up(switch: EventSocket, uuid: UUID, timeout: float | None = None) -> bool:
+    """End a call's leg; False if it has ended. Sent once, whatever comes of it."""
+    return _of_channel(switch, f"uuid_kill {uuid}", timeout)
+
+
+def transfer(
+    switch: EventSocket, uuid: UUID, destination: str, context: str, timeout: float | None = None
+) -> bool:
+    """Send a call's leg to a number in a context; False if it has ended. Sent once."""
+    number = _named(_NUMBER, destination, "destination")
+    command = f"uuid_transfer {uuid} {number} XML {_named(_DOMAIN, context, 'context')}"
+    return _of_channel(switch, command, timeout)
+
+
+def hold(switch: EventSocket, uuid: UUID, on: bool, timeout: float | None = None) -> None:
+    """Put a leg's phone on hold, or take it back; nothing where it is as asked already. Sent once.
+
+    It must have been answered: the switch would send a re-INVITE whatever the state. That it does not exist the
+    switch does not say (switch_ivr.c).
+    """
+    command = f"uuid_hold {uuid}" if on else f"uuid_hold off {uuid}"
+    answer = switch.api(command, timeout, retry=False)
+    if answer.strip() not in ("+OK Success", "-ERR Operation failed"):
+        raise _refused(command, answer)
+
+
+def mute(switch: EventSocket, uuid: UUID, on: bool, timeout: float | None = None) -> bool:
+    """Silence what a leg's phone says, or no longer; False if it has ended. Sent once.
+
+    It must have been answered: the switch would give it early media (switch_ivr_async.c).
+    """
+    return _of_channel(switch, f"uuid_audio {uuid} start read mute {int(on)}", timeout)
+
+
+def is_registered(switch: EventSocket, user: str, domain: str, timeout: float | None = None) -> bool:
+    """Whether a phone of a user is registered with this switch, with any profile."""
+    command = f"sofia_contact */{_mailbox(f'{user}@{domain}')}"
+    answer = switch.api(command, timeout).strip()
+    if answer == "error/user_not_registered":
+        return False
+    if not answer.startswith("sofia/"):
+        raise _refused(command, answer)
+    return True
+
+
+@dataclass(frozen=True)
+class ClickToCall:
+    """A call that the switch makes: it rings the phones of a user, and the one that answers calls a number.
+
+    Attributes:
+        uuid: of the leg to the phone, chosen by us.
+        user: an extension of the domain.
+        destination: what is then dialled, in the domain's context.
+        caller_id_name, caller_id_number: what the phone shows while it rings.
+        seconds: that it may ring.
+        auto_answer: whether the phone is asked to answer by itself.
+    """
+
+    uuid: UUID
+    domain_uuid: UUID
+    domain: str
+    user: str
+    destination: str
+    caller_id_name: str
+    caller_id_number: str
+    seconds: int
+    auto_answer: bool = False
+
+    def command(self) -> str:
+        """The command `originate` of it; ValueError where a value could be more than a value.
+
+        The phone's leg gets the variables that FusionPBX's click to call gives it, and from the directory those of
+        the user once it has answered (mod_dptools.c): so it dials as the phone would.
+        """
+        name = _named(_NAME, self.caller_id_name, "caller")
+        if self.destination.lower() == "undef":
+            raise ValueError("not the name of a destination: 'undef'")  # originate takes it for nothing
+        domain = _named(_DOMAIN, self.domain, "domain")
+        user = _named(_USER, self.user, "user")
+        variables = {
+            "origination_uuid": str(self.uuid),
+            "origination_caller_id_name": f"'{name}'",
+            "origination_caller_id_number": _named(_NUMBER, self.caller_id_number, "caller"),
+            "domain_uuid": str(self.domain_uuid),
+            "domain_name": domain,
+            "presence_id": f"{user}@{domain}",
+            "click_to_call": "true",
+            "ignore_early_media": "true",
+            "originate_timeout": str(self.seconds),
+            "call_timeout": str(self.seconds),
+            **({"sip_auto_answer": "true"} if self.auto_answer else {}),
+        }
+        said = ",".join(f"{variable}={value}" for variable, value in variables.items())
+        number = _named(_NUMBER, self.destination, "destination")
+        return f"originate {{{said}}}user/{user}@{domain} {number} XML {domain}"
+
+
+def originate(switch: EventSocket, call: ClickToCall, timeout: float | None = None) -> None:
+    """Begin a call; the switch answers before it rings, and says nothing of what becomes of it. Sent once."""
+    command = f"bgapi {call.command()}"
+    answer = switch.api(command, timeout, retry=False)
+    if not answer.startswith("+OK Job-UUID:"):
+        raise _refused("bgapi originate", answer)
+
+
 def message_waiting(switch: EventSocket, mailbox: str) -> None:
     """Have the switch tell the phones of a mailbox (`101@example.com`) what waits there.
 
@@ -274,6 +391,16 @@ def _expect(switch: EventSocket, command: str, success: str, timeout: float | No
     answer = switch.api(command, timeout)
     if answer.strip() != success:
         raise _refused(command, answer)
+
+
+def _of_channel(switch: EventSocket, command: str, timeout: float | None) -> bool:
+    """Send a command that must not run twice; False where its channel has gone."""
+    answer = switch.api(command, timeout, retry=False).strip()
+    if answer == "-ERR No such channel!":
+        return False
+    if answer != "+OK":
+        raise _refused(command, answer)
+    return True
 
 
 def _word(switch: EventSocket, command: str) -> str:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
-from zoneinfo import ZoneInfo
 
 from pbxapi.plugin import Answer, Call, Nested, Operation, Plugin, Record, Resource, Text, domain_zone, fields
+from pbxapi.plugin.calls import is_own, shown
 
 
 class Total(Record):
@@ -101,46 +99,17 @@ def active_calls(call: Call) -> Answer:
     """
     zone = domain_zone(call)
     found = [
-        {
-            "uuid": row["uuid"],
-            "direction": row["direction"],
-            "caller_id_name": row["cid_name"],
-            "caller_id_number": row["cid_num"],
-            "destination": row["dest"],
-            "state": row["state"],
-            **_created(row, zone),
-            "hostname": row["hostname"] or node,
-        }
+        shown(row, node, zone)
         for node, rows in call.ask("channels", {"variable": "domain_uuid"}).items()
         for row in rows
-        if _is_own(call, row)
+        if is_own(row, call.caller.domain_uuid, call.caller.domain_name)
     ]
     return Answer(sorted(found, key=lambda row: (row["created_epoch"] or 0, row["uuid"])))
-
-
-def _is_own(call: Call, channel: Mapping[str, Any]) -> bool:
-    """Whether a channel is the domain's: by the variable that its dialplan or directory set, else by its context.
-
-    What an outside caller can write, `presence_id` above all, says nothing (docs/fusionpbx.md, dashboard).
-    """
-    if channel["domain_uuid"]:
-        return bool(channel["domain_uuid"].lower() == str(call.caller.domain_uuid))
-    return bool(channel["context"].lower() == call.caller.domain_name.lower())
 
 
 def _address(contact: str) -> str:
     """The URI of a contact header such as ``"" <sip:101@192.0.2.7:5060>``."""
     return contact.partition("<")[2].rpartition(">")[0] or contact
-
-
-def _created(channel: Mapping[str, Any], zone: ZoneInfo) -> dict[str, Any]:
-    """When a channel was made, in the domain's time zone; the switch writes it in that of its host."""
-    try:
-        epoch = int(channel["created_epoch"])
-        created = datetime.fromtimestamp(epoch, zone)
-    except (ValueError, OverflowError, OSError):
-        return {"created": channel["created"], "created_epoch": None}
-    return {"created": created.isoformat(" ")[:19], "created_epoch": epoch}
 
 
 dashboard = Resource(

@@ -25,6 +25,7 @@ from werkzeug.routing import Rule
 from pbxapi.config import Config
 from pbxapi.conformance import *  # noqa: F403
 from pbxapi.conformance import NUMBERS, Kind, Suite
+from pbxapi.conformance import suite as plain_suite  # noqa: F401 - a fixture
 from pbxapi.data.database import Database
 from pbxapi.data.migrations import builtin_migrations, migrate
 from pbxapi.plugin import Text, fields
@@ -56,7 +57,17 @@ def import_some(client: Client) -> str:
     return str(reply.data["import_uuid"])
 
 
+@pytest.fixture(scope="module")
+def suite(plain_suite: Suite) -> Suite:  # noqa: F811
+    """With a call of each of two domains, as long as the module's tests run."""
+    pbx = plain_suite.pbx
+    for domain in (pbx.domain, pbx.other_domain):
+        pbx.switch.answer_call(pbx.switch.start_call("1001", "1002", context=domain))
+    return plain_suite
+
+
 KINDS: Mapping[str, Kind] = {
+    "active-calls": Kind(),
     "api-keys": Kind(lambda n: {"name": f"key {n}", "scopes": ["*"]}, open=True),
     "batch": Kind(),
     "call-block": Kind(lambda n: {"call_block_number": str(5_550_000 + n), "call_block_name": f"caller {n}"}),
