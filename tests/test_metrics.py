@@ -117,6 +117,17 @@ def test_the_event_socket_shows_though_nothing_is_to_be_done(pbx: Pbx) -> None:
     assert pbx.app.test_client().get("/readyz").get_json()["switch"]["state"] == "ok"
 
 
+def test_requests_whose_rate_nobody_looked_at_are_counted(database_url: str, tmp_path: Path) -> None:
+    system = make_pbx(database_url, tmp_path / "pbx", rate_limit="600/minute", redis_url="redis://127.0.0.1:1/0")
+    try:
+        before = figures(system)["pbxapi_rate_limit_unchecked_total"]
+        for _ in range(3):
+            system.client.list("extensions", per_page=1)
+        assert figures(system)["pbxapi_rate_limit_unchecked_total"] - before == 3
+    finally:
+        close_pbx(system)
+
+
 def test_figures_are_for_those_who_may_watch(pbx: Pbx) -> None:
     web = pbx.app.test_client()
     assert web.get("/metrics", environ_base={"REMOTE_ADDR": "192.0.2.7"}).status_code == 403

@@ -71,6 +71,17 @@ def test_a_right_that_is_missing_and_given_again(
     assert pbx.client.list("extensions")
 
 
+def test_a_replica_takes_no_writes(look: Look) -> None:
+    with EmbeddedPostgres.temporary(settings={"wal_level": "replica"}) as server:
+        with psycopg.connect(server.url) as connection:
+            row = connection.execute("show data_directory").fetchone()
+        assert row is not None
+        server.stop()
+        (Path(row[0]) / "standby.signal").touch()
+        server.start()
+        assert "it is a replica" in said(look("postgresql", database_url=server.url), "fail")
+
+
 def test_a_version_that_is_not_tested(look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pbxapi.doctor.storage.SUPPORTED", range(13, 14))
     assert "is not supported" in said(look("postgresql"), "fail")
