@@ -15,12 +15,37 @@ from hypothesis import strategies as st
 from pbxapi.app import create_app
 from pbxapi.changes.live import answer_here
 from pbxapi.errors import SwitchUnavailable
+from pbxapi.sandbox.database import scratch_database, url_of_role
+from pbxapi.sandbox.postgres import EmbeddedPostgres
 from pbxapi.sandbox.sample import DOMAIN_UUID, SECOND_DOMAIN_UUID
 from pbxapi.sandbox.switch import SwitchSimulator
 from pbxapi.switch.event_socket import EventSocket
-from pbxapi.testing import NODE, Client, Pbx, Reply
+from pbxapi.testing import NODE, Client, Pbx, Reply, close_pbx, make_pbx
 
 CHANGES = ("uuid_kill", "uuid_transfer", "uuid_hold", "uuid_audio", "originate", "bgapi")
+
+
+@pytest.fixture(scope="module")
+def house(
+    postgres: EmbeddedPostgres,
+    template: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    pbx_settings: Mapping[str, Any],
+) -> Iterator[Pbx]:
+    """One telephone system for all tests of the module."""
+    with scratch_database(postgres, template) as url:
+        system = make_pbx(url, tmp_path_factory.mktemp("calls"), service_url=url_of_role(url), **pbx_settings)
+        yield system
+        close_pbx(system)
+
+
+@pytest.fixture
+def pbx(house: Pbx) -> Pbx:
+    """Without calls and phones."""
+    house.switch.calls.clear()
+    house.switch.registrations.clear()
+    house.switch.commands.clear()
+    return house
 
 
 def do(client: Client, uuid: object, verb: str, **body: Any) -> Reply:
@@ -201,8 +226,8 @@ def test_ringing_holds_up_nobody_who_asks_the_switch(pbx: Pbx, client: Client) -
 def test_only_what_can_be_rung_is_rung(pbx: Pbx, client: Client) -> None:
     reply = originate(client)
     assert (reply.status, reply.error["code"]) == (409, "NOT_REGISTERED")
-    for extension in ("9999", "1002"):
-        pbx.run("update v_extensions set enabled = false where extension = '1002'")
+    pbx.run("update v_extensions set enabled = false where extension = '1003'")
+    for extension in ("9999", "1003"):
         refused = originate(client, extension=extension)
         assert (refused.status, refused.error["field"]) == (400, "extension")
     pbx.switch.register("1001", pbx.other_domain)
@@ -313,8 +338,8 @@ def test_whatever_is_sent_the_switch_gets_one_command_of_one_shape(
 
 
 def test_a_name_in_the_database_that_could_be_more_than_a_name_is_not_said(pbx: Pbx, client: Client) -> None:
-    pbx.run("update v_extensions set number_alias = '1001', extension = '1001} &park()' where extension = '1001'")
-    reply = originate(client)
+    pbx.run("update v_extensions set number_alias = '1004', extension = '1004} &park()' where extension = '1004'")
+    reply = originate(client, extension="1004")
     assert (reply.status, reply.error["code"]) == (409, "SWITCH_REFUSED")
     assert did(pbx) == []
 
