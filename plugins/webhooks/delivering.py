@@ -44,6 +44,7 @@ _QUICK_MOST = 1000
 
 _ASKED_MOST = 24 * 3600.0
 _STOP = 3.0
+_COUNT_EVERY = 1.0
 
 
 def schedule(text: str) -> tuple[float, ...]:
@@ -109,6 +110,8 @@ class Deliverer:
         self._quick: set[UUID] = set()
         self._slow: set[UUID] = set()
         self._working: set[threading.Thread] = set()
+        self._attempts = {True: 0, False: 0}  # delivered or not, since they were last noted
+        self._noted_at = time.monotonic()
 
     def work(self) -> None:
         """Deliver until the turn is over; what is on its way then has a few seconds to arrive."""
@@ -116,11 +119,24 @@ class Deliverer:
             behind = self._fan_out()
             for rank in (_QUICK, _UNKNOWN, _UNWELL):
                 self._start(rank)
+            self._count(_COUNT_EVERY)
             if not behind:
                 self._run.wait(POLL)
         end = time.monotonic() + _STOP
         for thread in list(self._working):
             thread.join(max(end - time.monotonic(), 0.0))
+        self._count(0.0)
+
+    def _count(self, every: float) -> None:
+        """Note how many attempts there were, for the figures; not with each, which would wait for others."""
+        with self._lock:
+            if time.monotonic() - self._noted_at < every or not any(self._attempts.values()):
+                return
+            delivered, failed = self._attempts[True], self._attempts[False]
+            self._attempts = {True: 0, False: 0}
+            self._noted_at = time.monotonic()
+        with self._run.database.writing() as session:
+            session.run(self._run.statements["webhooks/count_attempts"], delivered=delivered, failed=failed)
 
     def _fan_out(self) -> bool:
         with self._run.database.writing() as session:
@@ -223,9 +239,10 @@ class Deliverer:
         return "waiting", max(retries[attempts] * random.uniform(0.8, 1.2), asked)
 
     def _judge(self, webhook_uuid: UUID, outcome: Outcome) -> None:
-        """Remember whether a receiver is quick; that it fails stands in its row."""
+        """Count it, and remember whether the receiver is quick; that it fails stands in its row."""
         quick = outcome.latency < _QUICK_MOST
         with self._lock:
+            self._attempts[outcome.delivered] += 1
             (self._quick.add if outcome.delivered and quick else self._quick.discard)(webhook_uuid)
             (self._slow.discard if quick else self._slow.add)(webhook_uuid)
 

@@ -42,7 +42,6 @@ with head as (
   insert into pbxapi.webhook_delivery (delivery_uuid, webhook_uuid, event_id, position, type, record_uuid)
   select gen_random_uuid(), webhook_uuid, event_id, position, type, record_uuid
     from fresh join held using (webhook_uuid)
-  on conflict (webhook_uuid, event_id) do nothing
 ), moved as (
   update pbxapi.webhook as w
      set position = reached.position

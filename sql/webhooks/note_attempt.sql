@@ -1,7 +1,6 @@
 -- What came of an attempt.
 -- in:  delivery_uuid uuid, state text, status integer, latency integer, response text, error text,
 --      delay double precision (seconds until the next attempt)
--- out: attempts, how many ended so in all
 -- index: primary key
 update pbxapi.webhook_delivery
    set state = %(state)s,
@@ -13,5 +12,3 @@ update pbxapi.webhook_delivery
        due_at = clock_timestamp() + make_interval(secs => %(delay)s::double precision),
        last_attempt_at = clock_timestamp()
  where delivery_uuid = %(delivery_uuid)s
-returning nextval(case when %(state)s::text = 'delivered' then 'pbxapi.webhook_delivered'
-                       else 'pbxapi.webhook_failed' end::regclass) as attempts
