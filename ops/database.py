@@ -2,7 +2,8 @@
 
     database.py login       exit 0 where the account of our settings gets in
     database.py migrated    exit 0 where our tables are those of this release
-    database.py password    give our role the password of our settings
+    database.py password    give our role the password of our settings, where it has none
+    database.py password anew   ... whatever it has
     database.py drop        take our role away, and with it our schemas and every right in FusionPBX's
 
 `password` and `drop` go by an account that may do it (pbxapi.config.admin_database_url). `pbxapi rights` makes the
@@ -18,7 +19,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from pbxapi.config import admin_database_url, load_config
+from pbxapi.config import SETTINGS_PLACE, admin_database_url, load_config
 from pbxapi.data.database import Database
 from pbxapi.data.migrations import pending_migrations
 from pbxapi.plugin.loader import all_migrations, load_registry
@@ -46,11 +47,17 @@ def migrated() -> bool:
         database.close()
 
 
-def password() -> None:
+def password(anew: bool) -> None:
     """Set it; what crosses the wire, and may be logged, is its hash."""
     account = conninfo_to_dict(load_config().database_url)
     role, secret = str(account["user"]), str(account["password"])
     with psycopg.connect(admin_database_url()) as admin:
+        has_one = admin.execute("select from pg_authid where rolname = %s and rolpassword is not null", (role,))
+        if has_one.rowcount and not anew:
+            sys.exit(
+                f"The role {role} has another password than {SETTINGS_PLACE}. If another host uses this database "
+                "too, copy the line PBXAPI_DATABASE_URL from its file; else run again with --new-password."
+            )
         hashed = admin.pgconn.encrypt_password(secret.encode(), role.encode(), b"scram-sha-256").decode()
         admin.execute(sql.SQL("alter role {} password {}").format(sql.Identifier(role), sql.Literal(hashed)))
 
@@ -72,7 +79,9 @@ if __name__ == "__main__":
         case ["migrated"]:
             sys.exit(not migrated())
         case ["password"]:
-            password()
+            password(anew=False)
+        case ["password", "anew"]:
+            password(anew=True)
         case ["drop"]:
             drop()
         case _:

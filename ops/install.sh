@@ -24,9 +24,10 @@ Installs pbxapi, or brings it up to date; what is in place already stays as it i
   --prefix PATH        of the API's URLs; proposed when left out: /api/v1, and /pbxapi/v1 where another API answers there
   --site FILE|none     nginx's file of FusionPBX; looked for when left out. none: touch no site file
   --made-on-all-nodes  go on although the database is replicated: every node has the tables (see pbxapi migrate)
+  --new-password       give the role pbxapi the password of our settings, although it has one
   --dry-run            print every step, and change nothing
   --uninstall          take everything away; FusionPBX is as it was
-  --keep-data          with --uninstall: leave the settings, the role and the tables
+  --keep-data          with --uninstall: leave the settings, the role, the tables and their backups
   --help
 
 PBXAPI_ADMIN_DATABASE_URL names an account that may grant rights, where that of FusionPBX's config.conf may not.
@@ -352,7 +353,8 @@ is_role() {
 }
 do_role() {
   run "$RELEASE/bin/pbxapi" rights --apply
-  run "$RELEASE/bin/python" "$HERE/database.py" password
+  if [ -z "$DRY" ] && "$RELEASE/bin/python" "$HERE/database.py" login; then return; fi
+  run "$RELEASE/bin/python" "$HERE/database.py" password ${NEW_PASSWORD:+anew}
 }
 undo_role() {
   if [ "$KEEP_DATA" ] || [ ! -x "$BASE/current/bin/python" ]; then return; fi
@@ -396,10 +398,11 @@ undo_redis() {
   systemctl_if_it_runs daemon-reload
 }
 
-what_units() { say "units pbxapi-api, pbxapi-worker, pbxapi-jobs"; }
+what_units() { say "units pbxapi-api, pbxapi-worker, pbxapi-jobs, pbxapi-backup"; }
 unit_files() {
   local unit
-  for unit in pbxapi-api.socket pbxapi-api.service pbxapi-worker.service pbxapi-jobs.service; do
+  for unit in pbxapi-api.socket pbxapi-api.service pbxapi-worker.service pbxapi-jobs.service \
+    pbxapi-backup.service pbxapi-backup.timer; do
     echo "systemd/$unit" "/etc/systemd/system/$unit" 644 root
   done
 }
@@ -411,6 +414,7 @@ do_units() {
 }
 undo_units() {
   remove_files < <(unit_files)
+  if [ -z "$KEEP_DATA" ] && [ -d /var/backups/pbxapi ]; then run rm -rf /var/backups/pbxapi; fi
   systemctl_if_it_runs daemon-reload
 }
 
@@ -505,7 +509,8 @@ undo_fail2ban() {
 
 ## Running
 
-UNITS=(redis-server@pbxapi.service pbxapi-api.socket pbxapi-api.service pbxapi-worker.service pbxapi-jobs.service)
+readonly UNITS=(redis-server@pbxapi.service pbxapi-api.socket pbxapi-api.service pbxapi-worker.service
+  pbxapi-jobs.service pbxapi-backup.timer)
 what_services() { say "services enabled$(systemd_runs && say ' and running')"; }
 is_services() {
   [ -z "$RELOAD" ] && systemctl -q is-enabled "${UNITS[@]}" 2>/dev/null && { ! systemd_runs || systemctl -q is-active "${UNITS[@]}"; }
@@ -524,6 +529,7 @@ do_services() {
     run systemctl restart pbxapi-worker.service pbxapi-jobs.service
   fi
   run systemctl start "${UNITS[@]}"
+  if [ ! -d /var/backups/pbxapi ]; then run systemctl start pbxapi-backup.service; fi
   RELOAD=
 }
 wait_for_reload() {
@@ -535,10 +541,11 @@ wait_for_reload() {
   fail "the API goes on as it was: it could not start anew (journalctl -u pbxapi-api)"
 }
 undo_services() {
-  local unit
-  for unit in pbxapi-api.socket pbxapi-api.service pbxapi-worker.service pbxapi-jobs.service redis-server@pbxapi.service; do
-    systemctl_if_it_runs -q stop "$unit" 2>/dev/null || true
-    if [ -e "/etc/systemd/system/$unit" ] || [[ $unit == redis-* ]]; then run systemctl -q disable "$unit" 2>/dev/null || true; fi
+  local place unit
+  for ((place = ${#UNITS[@]} - 1; place >= 0; place--)); do
+    unit=${UNITS[place]}
+    if systemctl -q is-enabled "$unit" 2>/dev/null; then run systemctl -q disable "$unit"; fi
+    if systemd_runs && systemctl -q is-active "$unit"; then run systemctl stop "$unit"; fi
   done
 }
 
@@ -577,7 +584,7 @@ uninstall() {
 }
 
 main() {
-  SOURCE='' PREFIX='' SITE='' DRY='' UNINSTALL='' KEEP_DATA='' ON_ALL_NODES='' RELOAD='' RELEASE=''
+  SOURCE='' PREFIX='' SITE='' DRY='' UNINSTALL='' KEEP_DATA='' ON_ALL_NODES='' NEW_PASSWORD='' RELOAD='' RELEASE=''
   while [ $# -gt 0 ]; do
     case $1 in
     --from | --prefix | --site)
@@ -586,6 +593,7 @@ main() {
       shift
       ;;
     --made-on-all-nodes) ON_ALL_NODES=yes ;;
+    --new-password) NEW_PASSWORD=yes ;;
     --dry-run) DRY=yes ;;
     --uninstall) UNINSTALL=yes ;;
     --keep-data) KEEP_DATA=yes ;;

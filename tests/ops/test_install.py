@@ -225,6 +225,23 @@ def test_every_process_has_its_user_and_no_other_rights(installed: FusionPbxHost
     assert not installed.machine.run("ss -tln | grep ':6379 '", check=False).stdout
 
 
+def test_a_second_host_does_not_take_the_password_from_the_first(installed: FusionPbxHost) -> None:
+    settings = "/etc/pbxapi/pbxapi.env"
+    installed.run(f"cp -p {settings} /root/first.env; sed -i 's|//pbxapi:[^@]*@|//pbxapi:another@|' {settings}")
+    try:
+        refused = installed.machine.run(INSTALL, check=False)
+        assert refused.returncode != 0
+        assert "The role pbxapi has another password than /etc/pbxapi/pbxapi.env" in refused.stdout
+    finally:
+        installed.run(f"cp -p /root/first.env {settings}")
+    assert installed.ask("GET", "/api/v1/extensions?per_page=1").status == 200
+
+
+def test_there_is_a_backup_from_the_first_day(installed: FusionPbxHost) -> None:
+    assert installed.run("stat -c '%U %a' /var/backups/pbxapi/*.backup").strip() == "root 600"
+    assert "pbxapi-backup.timer" in installed.run("systemctl list-timers --no-pager")
+
+
 def test_a_guessed_key_is_counted_by_the_jail(installed: FusionPbxHost) -> None:
     for _ in range(3):
         assert installed.ask("GET", "/api/v1/extensions", **{"X-API-Key": "pbx_guessed"}).status == 401

@@ -50,7 +50,8 @@ def shell() -> Shell:
 {SITE}END
         find /mnt ! -name before | sort > /mnt/before
         . {OPS}/install.sh
-        SOURCE='' PREFIX='' SITE='' DRY='' UNINSTALL='' KEEP_DATA='' ON_ALL_NODES='' RELOAD='' RELEASE=''
+        SOURCE='' PREFIX='' SITE='' DRY='' UNINSTALL='' KEEP_DATA=''
+        ON_ALL_NODES='' NEW_PASSWORD='' RELOAD='' RELEASE=''
         {script}
         """
         command = ["unshare", "--mount", "bash", "-c", prepare]
