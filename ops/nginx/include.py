@@ -43,13 +43,12 @@ class Server:
     listens: list[list[str]] = field(default_factory=list)
 
     @property
-    def line(self) -> str | None:
+    def line(self) -> str:
         """The line that belongs into it."""
         ports = [re.sub(r"^.*:", "", words[0]) for words in self.listens if not words[0].startswith("unix:")]
         if "443" in ports or any("ssl" in words for words in self.listens):
             return TLS
-        outside = [words for words in self.listens if not re.match(r"127\.|\[::1\]|localhost|unix:", words[0])]
-        return PLAIN if outside or not self.listens else None
+        return PLAIN
 
 
 def servers(text: str) -> Iterator[Server]:
@@ -94,13 +93,13 @@ def remove(text: str) -> str:
 
 
 def add(text: str) -> str:
-    """The file with our line at the beginning of each block that needs it.
+    """The file with our line at the beginning of each block.
 
     Raises:
         NoPlace: none speaks TLS, or one stands on a single line.
     """
     text = remove(text)
-    places = [(server.inside, server.line) for server in servers(text) if server.line]
+    places = [(server.inside, server.line) for server in servers(text)]
     if TLS not in (line for _, line in places):
         raise NoPlace("no server block listens on 443")
     for inside, line in reversed(places):

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-import subprocess
+import importlib.util
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from tests.ops.host import OPS, SITE
+
+spec = importlib.util.spec_from_file_location("pbxapi_include", OPS / "nginx" / "include.py")
+assert spec
+assert spec.loader
+program = importlib.util.module_from_spec(spec)
+sys.modules[spec.name] = program
+spec.loader.exec_module(program)
 
 TLS = "include /etc/nginx/snippets/pbxapi.conf;"
 PLAIN = "include /etc/nginx/snippets/pbxapi-plain.conf;"
@@ -49,13 +58,22 @@ VARIANTS = {
 }
 
 
-def run(command: str, path: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-I", OPS / "nginx" / "include.py", command, path],
-        capture_output=True,
-        text=True,
-        errors="replace",
-    )
+class Run(NamedTuple):
+    status: int
+    said: str
+    complained: str
+
+
+Runner = Callable[[str, Path], Run]
+
+
+@pytest.fixture
+def run(capfdbinary: pytest.CaptureFixture[bytes]) -> Runner:
+    def main(command: str, path: Path) -> Run:
+        status = program.main(command, str(path))
+        return Run(status, *(text.decode("latin-1") for text in capfdbinary.readouterr()))
+
+    return main
 
 
 @pytest.fixture(params=VARIANTS)
@@ -65,21 +83,21 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return path
 
 
-def test_adding_twice_is_adding_once_and_removing_leaves_the_file_as_it_was(site: Path) -> None:
+def test_adding_twice_is_adding_once_and_removing_leaves_the_file_as_it_was(run: Runner, site: Path) -> None:
     before = site.read_bytes()
-    assert run("show", site).returncode == 0
+    assert run("show", site).status == 0
     assert site.read_bytes() == before
-    assert run("add", site).stdout == "changed\n"
+    assert run("add", site).said == "changed\n"
     added = site.read_bytes()
     assert added.count(TLS.encode()) == 1
-    assert run("add", site).stdout == "unchanged\n"
+    assert run("add", site).said == "unchanged\n"
     assert site.read_bytes() == added
-    assert run("remove", site).stdout == "changed\n"
+    assert run("remove", site).said == "changed\n"
     assert site.read_bytes() == before
-    assert run("remove", site).stdout == "unchanged\n"
+    assert run("remove", site).said == "unchanged\n"
 
 
-def test_only_whole_lines_come_and_they_end_as_the_files_do(site: Path) -> None:
+def test_only_whole_lines_come_and_they_end_as_the_files_do(run: Runner, site: Path) -> None:
     before = site.read_bytes().splitlines(keepends=True)
     run("add", site)
     after = site.read_bytes().splitlines(keepends=True)
@@ -88,7 +106,7 @@ def test_only_whole_lines_come_and_they_end_as_the_files_do(site: Path) -> None:
     assert {line.endswith(b"\r\n") for line in ours} == {before[0].endswith(b"\r\n")}
 
 
-def test_our_line_is_the_first_of_its_block(site: Path) -> None:
+def test_our_line_is_the_first_of_its_block(run: Runner, site: Path) -> None:
     """Before any rewrite, whatever else the block holds."""
     run("add", site)
     lines = site.read_text("latin-1").splitlines()
@@ -97,18 +115,18 @@ def test_our_line_is_the_first_of_its_block(site: Path) -> None:
             assert lines[number - 1].split("#")[0].rstrip().endswith("{")
 
 
-def test_fusionpbx_gets_one_line_for_443_and_one_for_80_and_none_for_loopback(tmp_path: Path) -> None:
+def test_fusionpbx_gets_one_line_for_443_and_one_in_each_block_without_tls(run: Runner, tmp_path: Path) -> None:
     site = tmp_path / "fusionpbx"
     site.write_text(SITE)
     run("add", site)
     loopback, plain, tls = site.read_text().split("\nserver {")
-    assert "pbxapi" not in loopback
-    assert plain.count("pbxapi") == plain.count(PLAIN) == 1
+    for block in (loopback, plain):
+        assert block.count("pbxapi") == block.count(PLAIN) == 1
     assert tls.count("pbxapi") == tls.count(TLS) == 1
     assert "unix:" not in site.read_text()
 
 
-def test_fs_pbx_gets_the_line_for_443_where_a_block_has_both_ports(tmp_path: Path) -> None:
+def test_fs_pbx_gets_the_line_for_443_where_a_block_has_both_ports(run: Runner, tmp_path: Path) -> None:
     site = tmp_path / "fspbx.conf"
     site.write_text(FSPBX)
     run("add", site)
@@ -117,18 +135,18 @@ def test_fs_pbx_gets_the_line_for_443_where_a_block_has_both_ports(tmp_path: Pat
     assert (both.count(PLAIN), both.count(TLS)) == (0, 1)
 
 
-def test_a_line_that_somebody_moved_below_the_rewrites_comes_back(tmp_path: Path) -> None:
+def test_a_line_that_somebody_moved_below_the_rewrites_comes_back(run: Runner, tmp_path: Path) -> None:
     site = tmp_path / "fusionpbx"
     site.write_text(SITE)
     run("add", site)
     right = site.read_text()
     moved = right.replace(f"\t{TLS}\n", "").rstrip().removesuffix("}") + f"\t{TLS}\n}}\n"
     site.write_text(moved)
-    assert run("add", site).stdout == "changed\n"
+    assert run("add", site).said == "changed\n"
     assert site.read_text().index(TLS) == right.index(TLS)
 
 
-def test_a_site_file_that_is_a_link_stays_one(tmp_path: Path) -> None:
+def test_a_site_file_that_is_a_link_stays_one(run: Runner, tmp_path: Path) -> None:
     (tmp_path / "available").write_text(SITE)
     site = tmp_path / "enabled"
     site.symlink_to("available")
@@ -148,10 +166,12 @@ def test_a_site_file_that_is_a_link_stays_one(tmp_path: Path) -> None:
         ('server {\n\tlisten 443 ssl;\n\tset $a "b;\n}\n', "an open quote"),
     ],
 )
-def test_a_file_without_a_place_is_left_alone_and_says_why(tmp_path: Path, text: str, reason: str) -> None:
+def test_a_file_without_a_place_is_left_alone_and_says_why(
+    run: Runner, tmp_path: Path, text: str, reason: str
+) -> None:
     site = tmp_path / "fusionpbx"
     site.write_text(text)
     done = run("add", site)
-    assert done.returncode == 1
-    assert reason in done.stderr
+    assert done.status == 1
+    assert reason in done.complained
     assert site.read_text() == text

@@ -153,7 +153,8 @@ def before(host: FusionPbxHost) -> tuple[dict[str, str], str]:
 
 @pytest.fixture(scope="module")
 def installed(host: FusionPbxHost, before: object) -> FusionPbxHost:
-    print(host.run(INSTALL))
+    started = time.monotonic()
+    print(host.run(INSTALL), f"{time.monotonic() - started:.0f} s")
     return host
 
 
@@ -324,6 +325,16 @@ def test_an_upgrade_refuses_no_request(installed: FusionPbxHost) -> None:
     assert "/releases/99.0.0-" in installed.run(f"tr '\\0' ' ' < /proc/{main}/cmdline")
     assert installed.run("systemctl show -p NRestarts --value pbxapi-api").strip() == "0"
     assert "nothing to do" in installed.run("bash /opt/pbxapi/current/ops/install.sh")
+
+
+def test_data_that_was_kept_are_served_by_the_next_installation(installed: FusionPbxHost) -> None:
+    installed.run("pbxapi keys create kept --every-domain --scope '*' > /root/key")
+    installed.run("bash /opt/pbxapi/current/ops/install.sh --uninstall --keep-data")
+    assert not (installed.machine.files / "opt/pbxapi").exists()
+    assert (installed.machine.files / "etc/pbxapi/pbxapi.env").exists()
+    print(installed.run(INSTALL))
+    key = installed.run("grep -o 'pbx_[A-Za-z0-9]*' /root/key").strip()
+    assert installed.ask("GET", "/api/v1/extensions?per_page=1", **{"X-API-Key": key}).status == 200
 
 
 def test_an_uninstallation_leaves_no_trace(installed: FusionPbxHost, before: tuple[dict[str, str], str]) -> None:

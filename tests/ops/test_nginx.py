@@ -150,6 +150,17 @@ def test_plain_http_is_refused(host: NginxHost, method: str, path: str) -> None:
     assert json.loads(answer.body)["error"]["code"] == "HTTPS_REQUIRED"
 
 
+def test_events_come_at_once(host: NginxHost, system: Pbx) -> None:
+    connection = host.connect()
+    headers = {"X-API-Key": API_KEY, "X-Domain": system.domain, "Accept": "text/event-stream"}
+    connection.request("GET", f"{PREFIX}/events", headers=headers)
+    answer = connection.getresponse()
+    assert answer.status == 200
+    assert answer.headers["Content-Type"].startswith("text/event-stream")
+    assert answer.readline().startswith(b"retry: ")  # and the answer goes on
+    connection.close()
+
+
 def test_plain_http_of_fusionpbx_is_as_it_was(host: NginxHost) -> None:
     assert host.ask("GET", "/app/x.php", plain=True).status == 301
     provision = host.ask("GET", "/provision/001565aabbcc.cfg", plain=True)
@@ -204,7 +215,7 @@ def test_no_request_fails_while_gunicorn_reloads(host: NginxHost, service: Servi
     """The short form; `make soak` is the long one."""
     soak = int(os.environ.get("PBXAPI_SOAK", "0"))
     result = run_load(
-        host, system.domain, service, requests=soak or 1500, clients=6, reload_seconds=3.0 if soak else 1.0
+        host, system.domain, service, requests=soak or 1000, clients=6, reload_seconds=3.0 if soak else 1.0
     )
     if soak:
         print(f"\n{replace(result, failed=[])}, failed: {len(result.failed)}")
