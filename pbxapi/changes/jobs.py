@@ -15,7 +15,7 @@ from pbxapi.changes.queues import jobs_queue
 from pbxapi.changes.services import STOP, start_services
 from pbxapi.changes.worker import serve_queue, stop_signals
 from pbxapi.config import Config
-from pbxapi.data.database import UNAVAILABLE, Database, DatabaseError, Row
+from pbxapi.data.database import STALE, UNAVAILABLE, Database, DatabaseError, Row
 from pbxapi.data.jobs import add_job, fail_job, finish_job, is_due, take_job
 from pbxapi.plugin import JobRun
 from pbxapi.plugin.loader import LoadedPlugin, Registry
@@ -58,6 +58,8 @@ class PluginJobs:
                     add_job(session, self._loaded.name, name, {})
 
     def _one(self) -> bool:
+        if self._registry is not None:
+            self._registry.look(self._database)
         longest = max((job.timeout for job in self._jobs.values()), default=60.0)
         with self._database.writing() as session:
             row = take_job(session, self._loaded.name, longest)
@@ -70,6 +72,10 @@ class PluginJobs:
         except Exception as error:
             # A plugin's handler may raise anything: the job is tried again, the others go on.
             log.exception("plugin %s: job %s failed", self._loaded.name, row["name"])
+            if isinstance(error, STALE) and self._registry is not None:
+                # FusionPBX was upgraded meanwhile: the next attempt sees its tables as they are.
+                self._registry.look(self._database, 0.0)
+                self._database.renew()
             job = self._jobs.get(row["name"])
             with self._database.writing() as session:
                 fail_job(
