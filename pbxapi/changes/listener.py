@@ -19,7 +19,7 @@ import orjson
 
 from pbxapi.changes.telling import WANTED, Known, Lamp, Missed, Teller, Telling
 from pbxapi.data.change import CHANNEL
-from pbxapi.data.database import UNAVAILABLE, Database, Row, Session
+from pbxapi.data.database import UNAVAILABLE, Database, DatabaseError, Row, Session
 from pbxapi.data.events import note_event
 from pbxapi.errors import SwitchError
 from pbxapi.switch import commands
@@ -172,6 +172,10 @@ class Listener(threading.Thread):
             except UNAVAILABLE as error:
                 self._watched = (None, None, 0.0)
                 log.warning("node %s: nothing can be told, PostgreSQL: %s", self._node, type(error).__name__)
+            except DatabaseError:
+                # A right or a column that is missing: what was at hand is lost, and the next to listen says so.
+                log.exception("node %s: what the switch tells cannot be written", self._node)
+                self._stop_wanted.wait(_RETRY)
             self._stop_wanted.wait(self._lease.look)
         self._switch.close()
 

@@ -489,6 +489,21 @@ class away:
             )
 
 
+def test_what_the_database_refuses_ends_nothing_but_itself(pbx: Pbx, ear: Ear) -> None:
+    listener = ear.listen()
+    leave_message(pbx, "1002")
+    pbx.run("alter table v_voicemail_messages rename column message_length to message_seconds")
+    try:
+        pbx.switch.message_waiting("1002", pbx.domain, 1)
+        gap = ear.until(lambda: ear.told("switch.gap"))[0]["data"]
+    finally:
+        pbx.run("alter table v_voicemail_messages rename column message_seconds to message_length")
+    assert gap["reason"] == "nobody listened"
+    assert listener.is_alive()
+    call = pbx.switch.start_call("1001", "1002", context=pbx.domain)
+    ear.until(lambda: [e for e in ear.told("call.started") if e["data"]["uuid"] == call])
+
+
 # Several workers
 
 
