@@ -36,7 +36,7 @@ from pbxapi.sandbox.sample import DOMAIN, uuid_of
 from pbxapi.testing import API_KEY, Client, Family, close_pbx, make_pbx
 
 
-def tested_webhook(client: Client) -> str:
+def webhook_with_deliveries(client: Client) -> str:
     """One with deliveries: tests that nobody answers."""
     made = client.create("webhooks", url="http://127.0.0.1:1/", event_types=["*"])
     for _ in range(3):
@@ -101,7 +101,9 @@ KINDS: Mapping[str, Kind] = {
         lambda n: {"recording_filename": f"greeting-{n}.ogg", "recording_base64": "T2dnUyBzb3VuZA=="}
     ),
     "users": Kind(lambda n: {"username": f"user{n}", "password": f"Passw0rd-of-{n}"}),
-    "webhooks": Kind(lambda n: {"url": f"https://1.1.1.1/{n}", "event_types": ["extension.*"]}, tested_webhook),
+    "webhooks": Kind(
+        lambda n: {"url": f"https://1.1.1.1/{n}", "event_types": ["extension.*"]}, webhook_with_deliveries
+    ),
     "voicemails": Kind(lambda n: {"voicemail_id": str(80_000 + n)}, uuid_of("voicemail", DOMAIN, "1001")),
 }
 
