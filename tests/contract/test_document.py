@@ -90,7 +90,7 @@ def play(operation: Any, examples: int, uuid: str | None, send: Callable[[Any], 
         number += 1
         if uuid is not None and number % 2 and case.method != "DELETE":
             if "{uuid}" in case.path:
-                case.path_parameters = {"uuid": uuid}
+                case.path_parameters = {**(case.path_parameters or {}), "uuid": uuid}
             elif case.query and "uuid" in case.query:
                 case.query["uuid"] = uuid
         send(case)
