@@ -284,7 +284,10 @@ def test_all_others_answer(broken: Broken) -> None:
     for row in rows:
         for resource in row["resources"]:
             if "get" in paths.get(f"/api/v1/{resource}", {}):
-                assert client.call(resource, "list").status == 200
+                reply = client.call(resource, "list")
+                # No switch is part of this: what asks one says so.
+                away = reply.status == 503 and reply.error["code"] == "SWITCH_UNAVAILABLE"
+                assert away if resource == "active-calls" else reply.status == 200, f"{resource}: {reply.body}"
     assert client.call("memos", "list").status == 200
     assert client.create("extensions", extension="7001")
 

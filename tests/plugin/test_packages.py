@@ -152,7 +152,10 @@ def test_a_wheel_serves_all_built_in_resources_and_an_installed_plugin(served: s
         operations = {o.name for o in resource.declaration.all_operations() if o.on == "collection"}
         if "list" in operations:
             name = resource.declaration.name
-            assert requests.get(f"{served}/{name}", headers=headers, timeout=30).status_code == 200, name
+            reply = requests.get(f"{served}/{name}", headers=headers, timeout=30)
+            # No switch is part of this: what asks one says so.
+            away = reply.status_code == 503 and reply.json()["error"]["code"] == "SWITCH_UNAVAILABLE"
+            assert away if name == "active-calls" else reply.status_code == 200, f"{name}: {reply.text}"
     made = requests.post(f"{served}/callbacks", headers=headers, json={"number": "+4930123456"}, timeout=30)
     assert made.status_code == 201, made.text
     listed = requests.get(f"{served}/callbacks/list.php", headers=headers, timeout=30).json()
