@@ -1,7 +1,7 @@
 -- What became of the events that a webhook wants.
 -- in:  webhook_uuid uuid, domain_uuid uuid, domains uuid[], null for a key of every domain
 -- out: the columns of a delivery
--- index: webhook_delivery (webhook_uuid, event_id)
+-- index: webhook_delivery (webhook_uuid, created_at, delivery_uuid)
 select d.delivery_uuid, d.event_id, d.type, d.position as sequence, d.state, d.attempts, d.status, d.latency,
        coalesce(d.response, '') as response, coalesce(d.error, '') as error,
        to_char(d.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as created_at,
