@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 from uuid import UUID, uuid4
 
 import orjson
@@ -35,6 +36,9 @@ BATCH = 2000
 SECONDS = 20.0
 """A drain begins nothing new after this, so that RQ sees a living worker; the relay wakes the next one."""
 
+SECONDS_WHOLE = 30.0
+"""So much longer it goes on with changes that were made together, so that they cost one reload."""
+
 SETTLE_SECONDS = 2.0
 """The switch's Lua may have read the old row just before the commit and write its cache entry just after our
 delete, where it would stay for ever. So entries are deleted again this much later."""
@@ -50,7 +54,8 @@ _NO_TIMEOUT = "set local idle_in_transaction_session_timeout = 0"
 _LOCK = "select pg_try_advisory_xact_lock(hashtextextended(%(name)s, 7063)) as locked"
 
 _TAKE = """
-select c.change_id, c.resource, c.action, c.record_uuid, c.domain_uuid, c.domain_name, c.old, c.changed
+select c.change_id, c.resource, c.action, c.record_uuid, c.domain_uuid, c.domain_name, c.old, c.changed,
+       c.batch_id
   from pbxapi.change_node as n
   join pbxapi.change as c using (change_id)
  where n.node = %(node)s and n.state = 'pending'
@@ -162,6 +167,7 @@ class NodeDrain:
         self._registry = registry
         self._name = node
         self._event_socket = event_socket
+        self._known: dict[Hashable, Any] = {}
         self._tasks: Mapping[tuple[str, str], Task] = {
             (plugin.name, name): task
             for plugin in registry.plugins
@@ -232,14 +238,19 @@ class NodeDrain:
     def _apply(self, session: Session, node: Node, batch: list[Row], end: float) -> int:
         """Apply a batch, or as much of it as can be computed in time; how many changes."""
         plan = Plan()
+        self._known = {}
         failed: dict[UUID, str] = {}
         changes: list[UUID] = []
+        batch_id: UUID | None = None
         applying = self._applying(session, node, plan)
         try:
             hostname = node.hostname
             for row in batch:
-                if changes and time.monotonic() >= end:
+                now = time.monotonic()
+                whole = row["batch_id"] is not None and row["batch_id"] == batch_id
+                if changes and now >= (end + SECONDS_WHOLE if whole else end):
                     break
+                batch_id = row["batch_id"]
                 changes.append(row["change_id"])
                 self._plan_change(plan, failed, session, row, node, hostname)
             applying.run()
@@ -307,6 +318,7 @@ class NodeDrain:
             config=self._config,
             hostname=hostname,
             folders=folder_names(node),
+            known=self._known,
         )
         try:
             return list(resource.declaration.effects(change))

@@ -65,6 +65,8 @@ def redact(record: Mapping[str, Any], secrets: frozenset[str]) -> dict[str, Any]
 
 
 def _redact(name: str, value: Any, secrets: frozenset[str]) -> Any:
+    if isinstance(value, str):  # nearly all are
+        return REDACTED if value and name in secrets else value
     if isinstance(value, Mapping):
         return redact(value, frozenset(value) if name in secrets else secrets)
     if isinstance(value, list):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -32,6 +32,7 @@ class Change:
         config: the settings of the worker.
         hostname: what the node's own switch answers to ``hostname``; begins some cache keys.
         folders: the node's folders that are set, by name.
+        known: what was read once for all changes that are applied together.
     """
 
     resource: LoadedResource
@@ -45,6 +46,7 @@ class Change:
     config: Config
     hostname: str
     folders: frozenset[Folder] = field(default_factory=frozenset)
+    known: dict[Hashable, Any] = field(default_factory=dict)
 
     @cached_property
     def current(self) -> Row | None:
@@ -66,13 +68,28 @@ class Change:
         """All rows of one of the resource's statements; ``domain_uuid`` is added."""
         return self.session.rows(self.resource.statement(statement), **self._with_domain(parameters))
 
+    def once(self, statement: str, /, **parameters: Any) -> list[Row]:
+        """As `rows`, for what does not depend on the record: read once for all changes that are applied together.
+
+        Whatever is committed after that has a change of its own, which is applied later.
+        """
+        key = ("rows", self.resource.declaration.name, statement, self.domain_uuid, *sorted(parameters.items()))
+        if key not in self.known:
+            self.known[key] = self.rows(statement, **parameters)
+        found: list[Row] = self.known[key]
+        return found
+
     def row(self, statement: str, /, **parameters: Any) -> Row | None:
         """The first row of one of the resource's statements, or None."""
         return self.session.row(self.resource.statement(statement), **self._with_domain(parameters))
 
     def settings(self, *names: str) -> Settings:
-        """FusionPBX's settings ``category/subcategory`` for the change's domain."""
-        return read_settings(self.session, self.domain_uuid, names)
+        """FusionPBX's settings ``category/subcategory`` for the change's domain; read once, as `once` has it."""
+        key = ("settings", self.domain_uuid, *names)
+        if key not in self.known:
+            self.known[key] = read_settings(self.session, self.domain_uuid, names)
+        found: Settings = self.known[key]
+        return found
 
     def _with_domain(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         domain = {"domain_uuid": self.domain_uuid, "domain_name": self.domain_name, "domains": None}

@@ -311,6 +311,28 @@ def load(schema: Schema, data: Mapping[str, Any], *, partial: bool, ignore_unkno
         _unknown.reset(token)
 
 
+def load_many(schema: Schema, many: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any] | InputError]:
+    """As `load` for new records: each, or what is wrong with it.
+
+    Most fields of most records are not sent: their defaults are taken here, instead of by each field each time.
+    """
+    declared = schema.load_fields
+    defaults = {name: field.load_default for name, field in declared.items() if field.load_default is not missing}
+    required = {name for name, field in declared.items() if field.required}
+    # What a schema does beside its fields wants the whole record.
+    plain = not any(schema._hooks.values()) and all(field.data_key in (None, n) for n, field in declared.items())
+    for data in many:
+        partial = plain and required <= data.keys()
+        try:
+            loaded = load(schema, data, partial=partial, ignore_unknown=False)
+        except InputError as error:
+            yield error
+            continue
+        if partial:
+            loaded = {n: d() if callable(d) else d for n, d in defaults.items() if n not in loaded} | loaded
+        yield loaded
+
+
 def _flatten(messages: Any, schema: Schema | None, data: Any, path: str = "") -> Iterable[tuple[str, str]]:
     if isinstance(messages, str):
         yield path.rstrip("."), messages

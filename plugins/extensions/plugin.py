@@ -274,7 +274,7 @@ def _files(change: Change) -> Iterator[Effect]:
         )
         yield WriteFile("extensions", f"{domain}/{name}", text)
     groups: dict[str, list[str]] = {}
-    for member in change.rows("call_groups"):
+    for member in change.once("call_groups"):
         for group in call_groups(member["call_group"]):
             groups.setdefault(group, []).append(member["extension"])
     yield WriteFile("extensions", f"{domain}.xml", domain_file(domain, groups))

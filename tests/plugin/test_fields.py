@@ -9,9 +9,10 @@ from uuid import UUID
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from marshmallow import ValidationError, validates_schema
 
 from pbxapi.plugin import Digits, Emails, Link, Nested, Record, Text, TrueFalse, fields
-from pbxapi.plugin.fields import InputError, blank, links_in, load
+from pbxapi.plugin.fields import InputError, blank, links_in, load, load_many
 
 LINK = "550e8400-e29b-41d4-a716-446655440000"
 
@@ -367,3 +368,44 @@ def test_whatever_is_sent_is_either_told_off_or_can_be_stored(
 
     storable(found)
     json.dumps(found, default=str)
+
+
+class Made(Record):
+    name = Text(required=True)
+    flag = TrueFalse(load_default="true")
+    tags = fields.List(Text(), load_default=list)
+    number = Digits(high=9)
+
+
+class Whole(Made):
+    @validates_schema
+    def check(self, data: dict[str, Any], **kwargs: Any) -> None:
+        if data["flag"] == data.get("number"):
+            raise ValidationError("flag and number are the same", "flag")
+
+
+@pytest.mark.parametrize("schema", [Made(), Whole()])
+def test_many_records_are_loaded_as_each_would_be(schema: Record) -> None:
+    many: list[dict[str, Any]] = [
+        {"name": "a"},
+        {"name": "b", "flag": False, "number": 7, "tags": ["x"]},
+        {"flag": "true"},
+        {"name": ""},
+        {"name": None},
+        {"name": "c", "number": "10", "colour": "red"},
+        {},
+    ]
+
+    def alone(sent: dict[str, Any]) -> Any:
+        try:
+            return load(schema, sent, partial=False, ignore_unknown=False)
+        except InputError as error:
+            return error.errors
+
+    found = list(load_many(schema, many))
+    told = [loaded.errors if isinstance(loaded, InputError) else loaded for loaded in found]
+    assert told == [alone(sent) for sent in many]
+    assert sum(isinstance(loaded, dict) for loaded in found) == 2
+    first, second = (dict(loaded) for loaded in load_many(schema, [{"name": "a"}] * 2) if isinstance(loaded, dict))
+    first["tags"].append("x")
+    assert second["tags"] == [], "a default of one record is not that of another"
