@@ -61,12 +61,13 @@ def redact(record: Mapping[str, Any], secrets: frozenset[str]) -> dict[str, Any]
 
     Of a secret field that is an object the values are hidden, and their names are not.
     """
-    return {name: _redact(name, value, secrets) for name, value in record.items()}
+    return {
+        name: value if type(value) is str and name not in secrets else _redact(name, value, secrets)
+        for name, value in record.items()
+    }
 
 
 def _redact(name: str, value: Any, secrets: frozenset[str]) -> Any:
-    if isinstance(value, str):  # nearly all are
-        return REDACTED if value and name in secrets else value
     if isinstance(value, Mapping):
         return redact(value, frozenset(value) if name in secrets else secrets)
     if isinstance(value, list):

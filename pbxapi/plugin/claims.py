@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from pbxapi.errors import ApiError, duplicate, invalid
-from pbxapi.plugin.fields import Link, links_in
+from pbxapi.plugin.fields import Link, links_in, may_link
 
 if TYPE_CHECKING:
     from pbxapi.plugin.call import Call
@@ -29,7 +29,7 @@ def check_claims(call: Call, records: Records, old: Mapping[str, Any] | None = N
     Args:
         old: the record before, of an update of one.
     """
-    changed = [{n for n, v in record.items() if old is None or old.get(n) != v} for record in records]
+    changed = [set(r) if old is None else {n for n, v in r.items() if old.get(n) != v} for r in records]
     checks: list[_Uniques | _Numbers | _Links] = [
         *(_Uniques(call, unique, records, changed) for unique in call.resource.declaration.uniques),
         _Numbers(call, [_numbers_of(call, r, c) for r, c in zip(records, changed, strict=True)]),
@@ -142,11 +142,15 @@ class _Links:
     """Links to other records of the domain."""
 
     def __init__(self, call: Call, records: Records, changed: Sequence[set[str]]) -> None:
+        schema = call.resource.schema
+        linking = list(may_link(schema))
         self._links = [
-            [(place, _target(link), uuid) for place, link, uuid in links_in(call.resource.schema, record)
-             if place.partition(".")[0] in names]
+            [
+                (place, _target(link), uuid)
+                for place, link, uuid in links_in(schema, record, filter(names.__contains__, linking))
+            ]
             for record, names in zip(records, changed, strict=True)
-        ]  # fmt: skip
+        ]
         wanted: dict[Target, set[str]] = {}
         for _, target, uuid in (link for links in self._links for link in links):
             wanted.setdefault(target, set()).add(uuid)

@@ -259,13 +259,25 @@ def links_of(schema: Schema) -> Iterator[tuple[str, Link]]:
             yield from ((f"{name}.{below}", link) for below, link in links_of(inner.schema))
 
 
-def links_in(schema: Schema, record: Mapping[str, Any]) -> Iterator[tuple[str, Link, str]]:
+def may_link(schema: Schema) -> Iterator[str]:
+    """Names of the fields that can hold a link."""
+    for name, field in schema.load_fields.items():
+        if isinstance(field, Link | fields.List | fields.Nested):
+            yield name
+
+
+def links_in(
+    schema: Schema, record: Mapping[str, Any], names: Iterable[str] | None = None
+) -> Iterator[tuple[str, Link, str]]:
     """Every link that a record holds, in lists and nested records too: its place, the field, the uuid.
 
     A place is such as ``lines.0.device_uuid``.
+
+    Args:
+        names: of the fields to look into; all when left out.
     """
-    for name, field in schema.load_fields.items():
-        yield from _links(field, record.get(name), name)
+    for name in may_link(schema) if names is None else names:
+        yield from _links(schema.load_fields[name], record.get(name), name)
 
 
 def _links(field: fields.Field[Any], value: Any, place: str) -> Iterator[tuple[str, Link, str]]:
