@@ -73,6 +73,7 @@ def main(many: int) -> None:
         post("", line(20_000))
         post("/import?format=ndjson", line(20_001) + line(20_002))
         apply()
+        singles = imports = 0.0
         for turn in range(ROUNDS):
             first = 100_000 * (turn + 1)
             began = time.monotonic()
@@ -85,8 +86,10 @@ def main(many: int) -> None:
             report = post("/import?format=ndjson", b"".join(map(line, range(first, first + many))))
             imported = time.monotonic() - began
             assert report["created"] == many, report
+            singles, imports = singles + single, imports + imported
             print(f"{many} single POSTs {single:.2f} s, one import {imported:.2f} s: 1/{single / imported:.1f};"
                   f" reloads for the import: {apply()}", flush=True)  # fmt: skip
+        print(f"in all 1/{singles / imports:.1f}")
 
 
 if __name__ == "__main__":
