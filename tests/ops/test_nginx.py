@@ -113,6 +113,11 @@ def test_a_body_that_is_too_large_is_refused_in_the_apis_words(host: NginxHost, 
     answer = call("POST", "/extensions", b'{"description": "' + b"x" * (2 << 20) + b'"}')
     assert answer.status == 413
     assert json.loads(answer.body)["error"]["message"] == "Request body is larger than 1 MiB"
+    batch = b'{"operations": [{"resource": "extensions", "operation": "none", "body": {"a": "' + b"x" * (2 << 20)
+    assert call("POST", "/batch", batch + b'"}}]}').status == 400
+    answer = call("POST", "/batch", b'{"description": "' + b"x" * (9 << 20) + b'"}')
+    assert answer.status == 413
+    assert json.loads(answer.body)["error"]["message"] == "Request body is larger than 8 MiB"
     assert answer.headers["Content-Type"] == "application/json"
     assert re.fullmatch("[0-9a-f]{32}", answer.headers["X-Request-Id"])
     just = b'{"extension": "7402", "description": "' + b"x" * (1 << 20)
