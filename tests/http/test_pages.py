@@ -61,6 +61,7 @@ def house(postgres, template, redis_server, tmp_path_factory) -> Iterator[House]
             "PBXAPI_REDIS_URL": redis_server.url,
             "PBXAPI_BIND": f"127.0.0.1:{port}",
             "PBXAPI_WORKERS": "1",
+            "PBXAPI_WEBHOOK_ALLOW": "127.0.0.0/8",
             "PBXAPI_NODE": NODE,
             "PBXAPI_ESL_PORT": str(pbx.switch.port),
             "PBXAPI_ESL_PASSWORD": pbx.switch.password,
@@ -264,6 +265,8 @@ def test_the_key_stays_in_the_tab_and_is_forgotten(visit):
     assert page.evaluate("[sessionStorage.length, localStorage.length, document.cookie]") == [2, 0, ""]
     assert page.context.cookies() == []
     assert [url for url in tab.asked if API_KEY in url] == []
+    page.reload()
+    page.get_by_role("cell", name="voicemails", exact=True).first.wait_for()
     page.get_by_role("button", name="Forget key").click()
     page.get_by_label("API key").wait_for()
     assert page.evaluate("sessionStorage.length") == 0
@@ -323,17 +326,42 @@ def test_a_failed_change_shows_its_reason_and_is_tried_again(visit, house, faile
     tab.page.get_by_text("No change has failed.").wait_for()
 
 
-def test_calls_and_registrations_are_those_of_the_domain(visit, house):
+@pytest.fixture(scope="module")
+def calls(house) -> None:
+    """Registrations and a call."""
     switch, pbx = house.pbx.switch, house.pbx
     switch.register("101", pbx.domain, agent="Yealink <b>T46U</b>")
     switch.register("102", pbx.other_domain)
     switch.start_call("Zoe Quinn", "101", presence_id=f"101@{pbx.domain}", context=pbx.domain)
+
+
+def test_calls_and_registrations_are_those_of_the_domain(visit, house, calls):
     tab = visit()
     tab.console("live")
     tab.page.get_by_role("cell", name="Yealink <b>T46U</b>").wait_for()
     tab.page.get_by_role("region", name="Calls").get_by_text("Zoe Quinn").wait_for()
     assert tab.page.get_by_role("region", name="Registrations").get_by_text("102").count() == 0
     tab.picture("live-with-calls")
+
+
+@pytest.fixture(scope="module")
+def webhook(house) -> None:
+    """A webhook to where nobody listens, with a delivery."""
+    url = f"http://127.0.0.1:{claim_port(None)}/hook"
+    headers = {"X-API-Key": API_KEY, "X-Domain": house.pbx.domain}
+    body = {"url": url, "event_types": ["extension.*"], "description": "the CRM"}
+    made = requests.post(f"{house.url}/webhooks", json=body, headers=headers, timeout=10).json()["data"]
+    tested = f"{house.url}/webhooks/{made['webhook_uuid']}/test"
+    assert requests.post(tested, headers=headers, timeout=10).json()["data"]["delivered"] == "false"
+
+
+def test_deliveries_of_a_webhook_are_shown_with_what_came_of_them(visit, webhook):
+    tab = visit()
+    tab.console("webhooks")
+    tab.page.get_by_role("row").filter(has_text="the CRM").get_by_role("button").click()
+    row = tab.page.get_by_role("region", name="Deliveries").get_by_role("row").filter(has_text="webhook.test")
+    assert "failed" in row.inner_text()
+    tab.picture("webhooks-with-deliveries")
 
 
 def test_traffic_is_plotted_from_what_is_counted(visit, house):
@@ -404,7 +432,7 @@ def test_everything_can_be_reached_by_keyboard(visit):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_pages_are_accessible_and_fit_wide_and_narrow_screens(visit, house, scheme):
+def test_pages_are_accessible_and_fit_wide_and_narrow_screens(visit, house, failed, webhook, calls, scheme):
     from axe_playwright_python.sync_playwright import Axe
 
     axe = Axe()
@@ -428,17 +456,31 @@ def test_pages_are_accessible_and_fit_wide_and_narrow_screens(visit, house, sche
     tab.go("/docs")
     page.get_by_role("heading", name="API reference").wait_for()
     look("docs")
-    tab.go("/docs#devices.create.rest")
-    page.get_by_role("heading", name="Create a device").wait_for()
-    look("docs-operation")
     tab.go("/console")
     page.get_by_label("API key").wait_for()
     look("console-gate")
     tab.enter()
+    page.get_by_role("heading", name="PostgreSQL").wait_for()
+    tab.go("/docs#devices.create.rest")
+    page.get_by_role("heading", name="Create a device").wait_for()
+    look("docs-operation")
+    page.get_by_role("textbox", name="Body").fill("{}")
+    page.get_by_role("button", name="Send POST").click()
+    page.get_by_label("The answer", exact=True).wait_for()
+    page.get_by_role("heading", name="Try it").scroll_into_view_if_needed()
+    look("docs-answer")
+    tab.go("/console")
     for place, title in enumerate(TABS):
         page.get_by_role("navigation", name="Parts of the console").get_by_role("link").nth(place).click()
         page.get_by_role("heading", level=1).wait_for()
         tab.until("!document.querySelector('main .loading') || location.hash === '#traffic'")
+        if title == "events":
+            tab.page.get_by_text("listening").wait_for()
+            house.client.update("extensions", failed, description=scheme)
+            tab.page.get_by_role("cell", name="extension.updated").first.wait_for()
+        if title == "webhooks":
+            tab.page.get_by_role("button", name="Deliveries").first.click()
+            tab.page.get_by_role("cell", name="webhook.test").first.wait_for()
         look(f"console-{title}")
     assert faults == []
 

@@ -19,7 +19,7 @@ import pytest
 from pbxapi.changes.relay import Relay
 from pbxapi.data.database import Database
 from pbxapi.data.events import last_position, note_event, number_events
-from pbxapi.http import streams
+from pbxapi.http import telling
 from pbxapi.sandbox.database import scratch_database, url_of_role
 from pbxapi.sandbox.process import claim_port, held
 from pbxapi.sandbox.stack import Program
@@ -48,6 +48,7 @@ class Stream:
     query: str = ""
     after: int | None = None
     version: str = "1.1"
+    path: str = "/events"
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
@@ -59,7 +60,7 @@ class Stream:
         self.socket.connect(str(self.address) if isinstance(self.address, Path) else self.address)
         resume = f"Last-Event-ID: {self.after}\r\n" if self.after is not None else ""
         self.socket.sendall(
-            f"GET /api/v1/events{self.query} HTTP/{self.version}\r\nHost: test\r\nX-API-Key: {self.key}\r\n"
+            f"GET /api/v1{self.path}{self.query} HTTP/{self.version}\r\nHost: test\r\nX-API-Key: {self.key}\r\n"
             f"X-Domain: {self.domain}\r\nAccept: text/event-stream\r\n{resume}\r\n".encode()
         )
         self.status = int(self.file.readline().split()[1])
@@ -305,6 +306,12 @@ def test_open_streams_are_counted_for_the_metrics(served):
     assert clients() == 2
     served.close()
     _wait(lambda: clients() == 0)
+
+
+def test_the_php_family_streams_too(served):
+    stream = served.stream(path="/events/list.php")
+    served.tell("php")
+    assert stream.told(1)[0].data["data"]["number"] == "php"
 
 
 def test_head_holds_no_place(served):
@@ -573,7 +580,7 @@ class Near:
 @pytest.fixture
 def hurried(pbx, monkeypatch) -> Iterator[Pbx]:
     """A system whose streams look at the time every 50 ms."""
-    monkeypatch.setattr(streams, "TICK", 0.05)
+    monkeypatch.setattr(telling, "TICK", 0.05)
     yield pbx
     pbx.app.extensions["pbxapi"].streams.close()
 
@@ -587,7 +594,7 @@ def tell(pbx: Pbx, number: int, **more: Any) -> None:
 
 
 def test_silence_is_broken_by_a_comment_that_names_the_place(hurried, monkeypatch):
-    monkeypatch.setattr(streams, "HEARTBEAT", 0.2)
+    monkeypatch.setattr(telling, "HEARTBEAT", 0.2)
     near = Near(hurried)
     assert near.read_until(b"\n\n") == b": \n\n"
     with hurried.database.writing() as session:
@@ -598,7 +605,7 @@ def test_silence_is_broken_by_a_comment_that_names_the_place(hurried, monkeypatc
 
 
 def test_a_stream_that_may_hear_nothing_is_told_where_it_stands(hurried, monkeypatch):
-    monkeypatch.setattr(streams, "HEARTBEAT", 0.2)
+    monkeypatch.setattr(telling, "HEARTBEAT", 0.2)
     near = Near(hurried, **{"X-Domain": hurried.other_domain})
     tell(hurried, 1)
     assert near.read_until(b"id: 1\n\n").count(b"data") == 0
@@ -606,7 +613,7 @@ def test_a_stream_that_may_hear_nothing_is_told_where_it_stands(hurried, monkeyp
 
 
 def test_a_client_that_takes_nothing_is_let_go_and_costs_a_bounded_buffer(hurried, monkeypatch):
-    monkeypatch.setattr(streams, "STALL", 0.5)
+    monkeypatch.setattr(telling, "STALL", 0.5)
     of_app = hurried.app.extensions["pbxapi"].streams
     near = Near(hurried)
     for number in range(100):

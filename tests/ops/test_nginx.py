@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from pbxapi.data.events import number_events
 from pbxapi.sandbox.database import scratch_database
 from pbxapi.sandbox.postgres import EmbeddedPostgres
 from pbxapi.testing import API_KEY, Pbx, close_pbx, make_pbx
@@ -144,6 +145,31 @@ def test_slow_callers_hold_no_thread(host: NginxHost, call: Any) -> None:
     finally:
         for connection in slow:
             connection.close()
+
+
+@pytest.mark.parametrize("path", ["/events", "/events/list.php"])
+def test_an_event_passes_as_soon_as_it_is_told(host: NginxHost, system: Pbx, path: str) -> None:
+    connection = host.connect()
+    headers = {"X-API-Key": API_KEY, "X-Domain": system.domain, "Accept": "text/event-stream"}
+    connection.request("GET", PREFIX + path, headers=headers)
+    answer = connection.getresponse()
+    assert (answer.status, answer.getheader("Content-Type")) == (200, "text/event-stream")
+    assert answer.readline().startswith(b"retry: ")
+    system.client.create("extensions", extension=f"33{len(path)}")
+    with system.database.writing() as session:
+        number_events(session)
+    lines = iter(answer.readline, b"")
+    assert next(line for line in lines if line.startswith(b"event: ")) == b"event: extension.created\n"
+    connection.close()
+
+
+def test_pages_come_with_their_policy_and_without_a_key(host: NginxHost) -> None:
+    for page in ("docs", "console"):
+        answer = host.ask("GET", f"{PREFIX}/{page}")
+        assert answer.status == 200
+        assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
+        place = re.findall(r'src="([^"]+\.js)"', answer.body.decode())
+        assert host.ask("GET", place[0]).headers["Content-Type"] == "text/javascript; charset=utf-8"
 
 
 @pytest.mark.parametrize("path", ["/extensions", "/devices/x/provisioning", "/x/xml_cdr", "/firmware.php", ""])

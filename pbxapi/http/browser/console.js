@@ -1,6 +1,6 @@
 // The console: how this installation is, told anew every few seconds while somebody looks.
 
-import { api, badge, byId, call, Fault, fill, follow, h, notice, session, sessionCorner, signInForm, table } from "./shared.js";
+import { api, badge, byId, call, Fault, fill, follow, h, notice, session, sessionCorner, signInForm, table, tableHead, tableRow } from "./shared.js";
 import { latencies, plot, rates, readFigures } from "./figures.js";
 
 const PAUSE = 5000;
@@ -19,8 +19,6 @@ const parts = {
 
 let leave = () => {};
 const figures = []; // {at, figures} of each look, the newest last
-
-start();
 
 function start() {
   sessionCorner(byId("session"));
@@ -284,8 +282,14 @@ function events(main) {
   const everywhere = h("input", { type: "checkbox", checked: true });
   const button = h("button.primary", { type: "submit" }, "Listen");
   const sign = h("p", { role: "status" });
-  const body = h("tbody", {});
-  const place = h("div.scroll", { tabindex: "0", role: "region", "aria-label": "Events", hidden: true }, h("table", {}, h("caption.hidden", {}, "Events, the newest first"), h("thead", {}, h("tr", {}, ["Time", "Type", "Domain", "Data"].map((title) => h("th", { scope: "col" }, title)))), body));
+  const body = h("tbody", { role: "rowgroup" });
+  const columns = [
+    { title: "Time", cell: (told) => when(told.timestamp) },
+    { title: "Type", cell: (told) => code(told.type), class: "nowrap" },
+    { title: "Domain", cell: (told) => told.domain?.name ?? "the system" },
+    { title: "Data", cell: (told) => h("details", {}, h("summary", {}, code(summary(told.data))), h("pre.code", { tabindex: "0", "aria-label": "Data" }, JSON.stringify(told.data, null, 2))) },
+  ];
+  const place = h("div.scroll", { tabindex: "0", role: "region", "aria-label": "Events", hidden: true }, h("table", { role: "table" }, h("caption.hidden", {}, "Events, the newest first"), tableHead(columns), body));
   let control = null;
   let last = "";
   const stop = () => {
@@ -300,7 +304,7 @@ function events(main) {
     if (event.startsWith("stream.")) return fill(sign, event === "stream.gap" ? badge("events were missed", "warn") : badge(told.reason, "warn"));
     if (place.hidden) fill(sign, badge("listening", "good"));
     place.hidden = false;
-    body.prepend(h("tr", {}, h("td", {}, when(told.timestamp)), h("td", {}, code(told.type)), h("td", {}, told.domain?.name ?? "the system"), h("td", {}, h("details", {}, h("summary", {}, code(summary(told.data))), h("pre.code", { tabindex: "0", "aria-label": "Data" }, JSON.stringify(told.data, null, 2))))));
+    body.prepend(tableRow(columns, told));
     while (body.rows.length > EVENTS_MOST) body.lastChild.remove();
   };
   const listen = async () => {
@@ -400,3 +404,5 @@ function plugins(main) {
     ], data, "No plugin serves.");
   });
 }
+
+start();

@@ -8,8 +8,6 @@ const STREAM = "text/event-stream";
 
 const state = { document: null, operations: new Map(), family: "rest", search: "" };
 
-start();
-
 async function start() {
   sessionCorner(byId("session"));
   try {
@@ -353,3 +351,5 @@ function compact(text) {
 function codeBlock(text) {
   return h("pre.code", { tabindex: "0", "aria-label": "Example" }, text);
 }
+
+start();

@@ -115,11 +115,11 @@ export function plot(title, times, series) {
   series.forEach(({ values }, number) => {
     let pen = "M";
     const path = values.map((value, place) => {
-      const step = value === null ? "" : `${pen}${x(place).toFixed(1)} ${y(value).toFixed(1)}`;
+      // A line of no length at its begin, so that a single point is seen too.
+      const step = value === null ? "" : `${pen}${x(place).toFixed(1)} ${y(value).toFixed(1)}${pen === "M" ? "h0" : ""}`;
       pen = value === null ? "M" : "L";
       return step;
     }).join("");
-    // A single point is a line of no length, which nobody sees.
     picture.append(svg("path", { class: `s${number + 1}`, d: path, "stroke-linecap": "round" }));
   });
   const list = document.createElement("ul");

@@ -224,10 +224,16 @@ export function table(caption, columns, rows, empty) {
     { tabindex: "0", role: "region", "aria-label": caption },
     h(
       "table",
-      {},
+      { role: "table" },
       h("caption.hidden", {}, caption),
-      h("thead", {}, h("tr", {}, columns.map((column) => h("th", { scope: "col", class: column.class }, column.title)))),
-      h("tbody", {}, rows.map((row) => h("tr", {}, columns.map((column) => h("td", { class: column.class }, column.cell(row)))))),
+      tableHead(columns),
+      h("tbody", { role: "rowgroup" }, rows.map((row) => tableRow(columns, row))),
     ),
   );
 }
+
+// The roles say what a narrow screen's layout, each row a card, would take away.
+export const tableHead = (columns) =>
+  h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, columns.map((column) => h("th", { role: "columnheader", scope: "col", class: column.class }, column.title || h("span.hidden", {}, "To do")))));
+export const tableRow = (columns, row) =>
+  h("tr", { role: "row" }, columns.map((column) => h("td", { role: "cell", class: column.class, data: { title: column.title } }, column.cell(row))));
