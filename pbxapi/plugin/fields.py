@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any, Literal
 from uuid import UUID
@@ -295,6 +296,10 @@ def _links(field: fields.Field[Any], value: Any, place: str) -> Iterator[tuple[s
                 yield f"{part}.{below}", link, uuid
 
 
+_SHAPES_MOST = 100
+"""Of so many different sets of fields a schema is made, in one import."""
+
+
 class InputError(Exception):
     """What is wrong with an input: ``errors`` holds (field, message) in the order of the declaration."""
 
@@ -326,23 +331,27 @@ def load(schema: Schema, data: Mapping[str, Any], *, partial: bool, ignore_unkno
 def load_many(schema: Schema, many: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any] | InputError]:
     """As `load` for new records: each, or what is wrong with it.
 
-    Most fields of most records are not sent: their defaults are taken here, instead of by each field each time.
+    Most fields of most records are not sent: of those only the defaults are looked at, and once for all.
     """
     declared = schema.load_fields
     defaults = {name: field.load_default for name, field in declared.items() if field.load_default is not missing}
     required = {name for name, field in declared.items() if field.required}
     # What a schema does beside its fields wants the whole record.
     plain = not any(schema._hooks.values()) and all(field.data_key in (None, n) for n, field in declared.items())
+    of_sent: dict[frozenset[str], Schema] = {}
     for data in many:
-        partial = plain and required <= data.keys()
+        sent = frozenset(data)
+        if plain and required <= sent <= declared.keys() and len(of_sent) < _SHAPES_MOST:
+            if sent not in of_sent:
+                of_sent[sent] = type(schema)(only=sent)
+            with suppress(ValidationError):  # which the whole schema says better
+                loaded = of_sent[sent].load(data)
+                yield {n: d() if callable(d) else d for n, d in defaults.items() if n not in sent} | loaded
+                continue
         try:
-            loaded = load(schema, data, partial=partial, ignore_unknown=False)
+            yield load(schema, data, partial=False, ignore_unknown=False)
         except InputError as error:
             yield error
-            continue
-        if partial:
-            loaded = {n: d() if callable(d) else d for n, d in defaults.items() if n not in loaded} | loaded
-        yield loaded
 
 
 def _flatten(messages: Any, schema: Schema | None, data: Any, path: str = "") -> Iterable[tuple[str, str]]:
