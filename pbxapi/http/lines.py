@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import quote
@@ -29,28 +30,30 @@ def log_requests(app: Flask) -> None:
     """
 
     def tell(response: Response) -> Response:
-        usual = request.path in PROBES and response.status_code < 400
+        own: Request = request._get_current_object()  # type: ignore[attr-defined]
+        usual = own.path in PROBES and response.status_code < 400
         level = logging.DEBUG if usual else logging.INFO
         if log.isEnabledFor(level):
-            log.log(level, "request", extra={"fields": _fields(response)})
+            log.log(level, "request", extra={"fields": _fields(own, response)})
         return response
 
     app.after_request(tell)
 
 
-def _fields(response: Response) -> dict[str, Any]:
-    caller = g.get("caller")
+def _fields(request: Request, response: Response) -> dict[str, Any]:
+    known = g._get_current_object()
+    caller = known.get("caller")
     told = {
-        "id": g.get("request_id"),
-        "key": g.get("key_id"),
+        "id": known.get("request_id"),
+        "key": known.get("key_id"),
         "domain": caller.domain_name if caller else None,
         "method": request.method if request.method in METHODS else "other",
         "route": request.url_rule.rule if request.url_rule else None,
         # Percent-encoded, no part of it can be taken for another word of the line.
         "path": quote(request.path[:PATH_MOST], errors="replace"),
-        "record": _uuid(request.args.get("uuid", "")),
+        "record": _uuid(request.args.get("uuid", "")) if request.query_string else None,
         "status": response.status_code,
-        "ms": round((time.perf_counter() - g.started) * 1000, 1) if "started" in g else None,
+        "ms": round((time.perf_counter() - known.started) * 1000, 1) if "started" in known else None,
         "address": address_of(request),
     }
     return {name: value for name, value in told.items() if value is not None and value != ""}
@@ -58,8 +61,13 @@ def _fields(response: Response) -> dict[str, Any]:
 
 def address_of(request: Request) -> str:
     """The client's address; empty for a process of this host over the Unix socket."""
+    return _address(request.remote_addr or "")
+
+
+@lru_cache(maxsize=1024)
+def _address(text: str) -> str:
     try:
-        return str(ip_address(request.remote_addr or ""))
+        return str(ip_address(text))
     except ValueError:
         return ""
 
