@@ -60,9 +60,15 @@ class DrainWorker(SimpleWorker):
         )
         self._stopping = stopping
 
+    def _install_signal_handlers(self) -> None:
+        super()._install_signal_handlers()  # type: ignore[no-untyped-call]
+        # One that came before these handlers did went to the process's own, and nobody would look again.
+        self._stop_requested = self._stop_requested or self._stopping.is_set()
+
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         """End after the drain at hand."""
         self._stopping.set()
+        self._stop_requested = True  # also where what is raised below is caught on its way
         # In the middle of a drain it also tells Redis, and a fault there must not break into the drain.
         with suppress(RedisError):
             super().request_stop(signum, frame)  # type: ignore[no-untyped-call]
