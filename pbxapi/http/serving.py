@@ -198,7 +198,7 @@ class Served:
         wanted = self.operation.name == "get" or "If-Match" in request.headers
         answer = perform(call, lambda: parse_object(raw), check if wanted else None)
         if isinstance(answer, EventStream):
-            return self._services.streams.open(request, call.caller, answer)
+            return self._services.streams.open(request, call.caller, answer, self.scope)
         if isinstance(answer, FileAnswer):
             return send(answer, self._services.config.accel, self._services.waits)
         response = render(answer)

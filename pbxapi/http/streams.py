@@ -55,8 +55,11 @@ class Streams:
         self._teller: Teller | None = None
         self.counted: Callable[[int], None] = lambda _: None
 
-    def open(self, request: Request, caller: Caller, wish: EventStream) -> Response:
+    def open(self, request: Request, caller: Caller, wish: EventStream, scope: str) -> Response:
         """Answer a request with a stream: it goes on after ``Last-Event-ID``, else after the wish's own position.
+
+        Args:
+            scope: what the key needs for as long as the stream is open.
 
         Raises:
             ApiError: 400 for a position that is none, 403 for types that the key may not read, 429 and 503 where
@@ -85,7 +88,7 @@ class Streams:
             yield first
             own = _take_over(connection)
             taken = True
-            self._board(Stream(own, chunked, caller, hash, wish, types, start, start))
+            self._board(Stream(own, chunked, caller, hash, wish, scope, types, start, start))
 
         response = Response(body(), content_type=MEDIA, headers={"X-Accel-Buffering": "no"})
         response.call_on_close(lambda: None if taken else self.release(caller.key_id))

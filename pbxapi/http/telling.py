@@ -20,7 +20,7 @@ import orjson
 
 from pbxapi.data.database import Connection, Database, DatabaseError, Session
 from pbxapi.data.events import EVENT_CHANNEL, kept_after, last_position, payload, read_events
-from pbxapi.errors import ApiError
+from pbxapi.errors import ApiError, forbidden
 from pbxapi.http.callers import Callers
 from pbxapi.plugin import Caller, EventStream
 from pbxapi.plugin.events import readable_types, type_pattern
@@ -84,6 +84,7 @@ class Stream:
 
     Attributes:
         hash: digest of its key.
+        scope: what the key needs to have it at all.
         types: that it gets, or patterns of them; None for all.
         domains: whose events it gets; None for all, the whole system's among them.
         position: of the last event that was considered for it.
@@ -97,6 +98,7 @@ class Stream:
     caller: Caller
     hash: bytes
     wish: EventStream
+    scope: str
     types: tuple[str, ...] | None
     position: int
     named: int
@@ -284,8 +286,8 @@ class Teller(threading.Thread):
             if caller is None:
                 self._end(stream, "The key or the domain is no longer valid")
                 return
-            if not caller.may("events:read"):
-                raise ApiError(403, "FORBIDDEN", "The key lacks the scope events:read")
+            if not caller.may(stream.scope):
+                raise forbidden(f"The key lacks the scope {stream.scope}")
             stream.know(caller, readable_types(self._registry.events, caller, stream.wish.patterns))
         except ApiError as error:
             self._end(stream, error.message)
