@@ -111,7 +111,12 @@ class Client:
         sent = {"X-API-Key": self.key, "X-Domain": self.domain, **(headers or {})}
         content = {"data": body} if body is not None else {"json": json} if json is not None else {}
         response = self.app.test_client().open(
-            self.prefix + path, method=method, query_string=dict(query or {}), headers=sent, **content
+            self.prefix + path,
+            method=method,
+            query_string=dict(query or {}),
+            headers=sent,
+            buffered=True,  # an answer that is sent in parts ends, too
+            **content,
         )
         return Reply(response.status_code, response.get_json(silent=True), dict(response.headers))
 
