@@ -408,8 +408,9 @@ unit_files() {
 }
 is_units() { same_files < <(unit_files); }
 do_units() {
+  # A reload keeps the rights that the service was started with.
+  if [ -e /etc/systemd/system/pbxapi-api.service ]; then RELOAD=restart; fi
   put_files < <(unit_files)
-  RELOAD=yes
   systemctl_if_it_runs daemon-reload
 }
 undo_units() {
@@ -421,7 +422,7 @@ undo_units() {
 what_link() { say "the link $BASE/current to it"; }
 is_link() { [ "$(readlink "$BASE/current" || true)" = "$RELEASE" ]; }
 do_link() {
-  RELOAD=yes
+  RELOAD=${RELOAD:-yes}
   run ln -sfn "$RELEASE" "$BASE/next"
   run mv -T "$BASE/next" "$BASE/current"
   if [ "$DRY" ]; then return; fi
@@ -523,11 +524,14 @@ do_services() {
     return
   fi
   before=$(systemctl show -p MainPID --value pbxapi-api.service)
-  if [ "$RELOAD" ] && systemctl -q is-active pbxapi-api.service; then
+  if [ "$RELOAD" = restart ]; then
+    # Callers wait at the socket meanwhile.
+    run systemctl try-restart pbxapi-api.service
+  elif [ "$RELOAD" ] && systemctl -q is-active pbxapi-api.service; then
     run systemctl reload pbxapi-api.service
     run wait_for_reload "$before"
-    run systemctl restart pbxapi-worker.service pbxapi-jobs.service
   fi
+  if [ "$RELOAD" ]; then run systemctl try-restart pbxapi-worker.service pbxapi-jobs.service; fi
   run systemctl start "${UNITS[@]}"
   if [ ! -d /var/backups/pbxapi ]; then run systemctl start pbxapi-backup.service; fi
   RELOAD=

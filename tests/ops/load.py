@@ -80,7 +80,11 @@ def run_load(
 
     def reload() -> None:
         while not over.wait(reload_seconds):
-            service.reload()
+            try:
+                service.reload()
+            except TimeoutError as error:
+                result.failed.append(f"reload {result.reloads + 1}: {error}")
+                return
             result.reloads += 1
 
     started = time.monotonic()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -51,6 +52,9 @@ def root_of(suite: str) -> Path:
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"}
     subprocess.run(["chroot", kept, "sh", "-c", install], env=environment, check=True)
     (kept / "usr/sbin/policy-rc.d").unlink()
+    for cluster in kept.glob("etc/postgresql/*/main/postgresql.conf"):
+        # Debian takes another one where this machine has a server of its own.
+        cluster.write_text(re.sub(r"^port = .*", "port = 5432", cluster.read_text(), flags=re.M))
     (kept / "etc/nginx/sites-enabled/default").unlink()
     (kept / ".made").touch()
     return kept

@@ -100,7 +100,11 @@ class Service:
         """As `systemctl reload`, until the new master is the one that systemd watches."""
         before = self.main
         os.kill(before, signal.SIGHUP)
-        self.main = int(self.told("MAINPID="))
+        try:
+            self.main = int(self.told("MAINPID="))
+        except TimeoutError:
+            said = [line for line in self.log.read_text().splitlines() if "INFO pbxapi.request" not in line]
+            raise TimeoutError("\n".join(["no new master took over", *said[-20:]])) from None
         assert self.main != before
 
     def connect(self) -> UnixConnection:
