@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 from flask import Flask
@@ -45,6 +46,7 @@ def gunicorn_settings(config: Config) -> dict[str, Any]:
         # The application connects nowhere before its first request, so its workers can be forked from it.
         "preload_app": True,
         "pre_exec": _put_back_sockets,
+        "post_fork": _end_at_once,
         "accesslog": None,
         "loglevel": "warning",
         "logger_class": Log,
@@ -65,6 +67,37 @@ def _put_back_sockets(master: Arbiter) -> None:
             if listener.fileno() != number:
                 os.dup2(listener.fileno(), number)
                 os.set_inheritable(listener.fileno(), False)
+
+
+def _end_at_once(master: Arbiter, worker: object) -> None:
+    """Called by gunicorn in a new worker, which has the master's handlers until it is ready.
+
+    A SIGTERM would only be noted then, and the master would wait as long as the longest request may take.
+    """
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+class ReadToTheEnd:
+    """Takes what the application left of a body before its answer is sent.
+
+    gunicorn takes 64 KiB of it and closes the connection; nginx, which is still sending, then answers 502 instead.
+    """
+
+    MOST = 9 * 1024 * 1024
+    """More than nginx hands on (ops/nginx/snippet.conf)."""
+
+    def __init__(self, application: Callable[..., Iterable[bytes]]) -> None:
+        self._application = application
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """As WSGI has it."""
+        answer = self._application(environ, start_response)
+        if environ.get("CONTENT_LENGTH") or environ.get("HTTP_TRANSFER_ENCODING"):
+            left = self.MOST
+            with suppress(OSError):  # the client has gone: whether it can be answered shows soon
+                while left > 0 and (part := environ["wsgi.input"].read(65536)):
+                    left -= len(part)
+        return answer
 
 
 class Master(Arbiter):  # type: ignore[misc]
@@ -121,7 +154,9 @@ class Server(BaseApplication):  # type: ignore[misc]
 
     def load(self) -> Flask:
         """Called by gunicorn once."""
-        return self._load()
+        app = self._load()
+        app.wsgi_app = ReadToTheEnd(app.wsgi_app)  # type: ignore[method-assign]
+        return app
 
     def run(self) -> None:
         """Serve until SIGTERM."""

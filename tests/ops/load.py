@@ -36,7 +36,7 @@ class Result:
 def run_load(
     host: NginxHost, domain: str, service: Service, *, requests: int, clients: int, reload_seconds: float
 ) -> Result:
-    """Send requests, each client on a connection of its own, and reload every few seconds meanwhile.
+    """Send requests, each client on a connection of its own, and reload meanwhile, twice at least.
 
     Every fifth is a write: a record is made, or one is deleted.
     """
@@ -49,7 +49,7 @@ def run_load(
         connection = host.connect()
         headers = {"X-API-Key": API_KEY, "X-Domain": domain}
         uuids: list[str] = []
-        while (number := next(numbers)) < requests:
+        while (number := next(numbers)) < requests or (result.reloads < 2 and not result.failed):
             method, path, body, wanted = "GET", "/api/v1/extensions?per_page=5", None, 200
             if number % 10 == 0:
                 text = json.dumps({"call_block_name": f"load {mine}", "call_block_number": f"9{number:07d}"})

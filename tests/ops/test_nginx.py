@@ -125,6 +125,12 @@ def test_a_body_that_is_too_large_is_refused_in_the_apis_words(host: NginxHost, 
     assert call("POST", "/extensions", just[: (1 << 20) - 2] + b'"}').status == 400  # a field's own limit
 
 
+def test_an_answer_that_does_not_wait_for_the_body_arrives(call: Any) -> None:
+    for _ in range(10):
+        assert call("POST", "/extensions", b"x" * (4 << 20)).status == 413
+        assert call("POST", "/extensions", b"x" * (4 << 20), **{"X-API-Key": "pbx_wrong"}).status == 401
+
+
 def test_slow_callers_hold_no_thread(host: NginxHost, call: Any) -> None:
     """Sixteen bodies that never end, for eight threads at most."""
     slow = []
