@@ -29,6 +29,7 @@ def send(answer: FileAnswer, accel: bool, free: threading.BoundedSemaphore) -> R
     """
     response = _from_nginx(answer) if accel and answer.path else _from_here(answer, free)
     response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Cache-Control"] = "no-store"  # send_file has words of its own
     return response
 
 

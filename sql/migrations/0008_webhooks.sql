@@ -51,11 +51,15 @@ create table pbxapi.webhook_delivery (
 
 comment on column pbxapi.webhook_delivery.latency is 'of the last attempt, in milliseconds';
 
-create unique index webhook_delivery_event on pbxapi.webhook_delivery (webhook_uuid, event_id);
+create index webhook_delivery_event on pbxapi.webhook_delivery (webhook_uuid, event_id);
 create index webhook_delivery_waiting on pbxapi.webhook_delivery (webhook_uuid, position) where state = 'waiting';
 create index webhook_delivery_due on pbxapi.webhook_delivery (webhook_uuid, due_at) where state = 'waiting';
 create index webhook_delivery_created_at on pbxapi.webhook_delivery (created_at);
+create index webhook_delivery_made on pbxapi.webhook_delivery (webhook_uuid, created_at, delivery_uuid);
 
--- Attempts, for the figures. A sequence's first value is 2, so that its last value less one is their number.
-create sequence pbxapi.webhook_delivered minvalue 1 start 2;
-create sequence pbxapi.webhook_failed minvalue 1 start 2;
+-- Attempts, for the figures; in a row, since a sequence holds for one database only where several replicate.
+create table pbxapi.webhook_attempts (
+  counter_uuid  uuid primary key,
+  delivered     bigint not null default 0,
+  failed        bigint not null default 0
+);

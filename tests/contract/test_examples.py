@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -210,7 +211,7 @@ def test_an_example_of_the_contract_holds(
 )
 def test_the_judge_can_say_no(expected: Any, found: Any) -> None:
     with pytest.raises(AssertionError):
-        Play(None, "php", "").check(expected, found, "data")
+        Play(SimpleNamespace(absent=frozenset()), "php", "").check(expected, found, "data")
 
 
 def test_every_error_code_of_the_contract_has_an_example() -> None:

@@ -91,7 +91,7 @@ def test_a_write_that_meets_a_bug_leaves_nothing(pbx: Pbx, monkeypatch: pytest.M
     def broken(*arguments: Any, **named: Any) -> None:
         raise Unforeseen
 
-    monkeypatch.setattr("pbxapi.data.change.note_change", broken)
+    monkeypatch.setattr("pbxapi.data.change.note_changes", broken)
     assert pbx.client.call("extensions", "create", json={"extension": "7001"}).status == 500
     assert pbx.rows("select 1 from v_extensions where extension = '7001'") == []
     assert pbx.rows("select 1 from v_database_transactions") == []

@@ -102,7 +102,8 @@ def test_the_figures_are_those_of_all_processes_of_now_and_before(
     serve: Callable[..., Path], pbx: Pbx, tmp_path: Path
 ) -> None:
     listening = serve(PBXAPI_WORKERS="3", PBXAPI_THREADS="1")
-    (master,) = (pid for pid in children(os.getpid()) if b"\0serve\0" in Path(f"/proc/{pid}/cmdline").read_bytes())
+    bind = f"PBXAPI_BIND=unix:{listening}\0".encode()
+    (master,) = (pid for pid in children(os.getpid()) if bind in Path(f"/proc/{pid}/environ").read_bytes())
     seen = 0
     for _ in range(3):
         for _ in range(10):
