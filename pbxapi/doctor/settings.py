@@ -39,7 +39,7 @@ def names(host: Host) -> Iterator[Finding]:
 
 def conf_mode(host: Host) -> Iterator[Finding]:
     """Whether everybody on this host can read the password of the database."""
-    if host.conf_path is None:
+    if host.conf_path is None or not host.conf_path.is_file():
         yield skip("no config.conf of FusionPBX on this host")
         return
     mode = stat.S_IMODE(host.conf_path.stat().st_mode)
