@@ -190,7 +190,8 @@ class Teller(threading.Thread):
         self._ring()
 
     def _ring(self) -> None:
-        with suppress(BlockingIOError):
+        # It is awake where no more bytes fit, and has ended where there is no socket any more.
+        with suppress(OSError):
             self._waker.send(b"\0")
 
     def run(self) -> None:
