@@ -106,8 +106,8 @@ look_around() {
   RECORDINGS=${RECORDINGS:-/var/lib/freeswitch/recordings}
   VOICEMAIL=${VOICEMAIL:-/var/lib/freeswitch/storage/voicemail}
   find_switch_user
-  find_prefix
   find_site
+  find_prefix
   find_source
 }
 
@@ -133,28 +133,49 @@ is_fspbx() {
     [ -e /etc/nginx/sites-enabled/fspbx.conf ] || [[ $(conf document.root) == *fspbx* ]]
 }
 
-# Whether something that is not pbxapi answers below a prefix.
-other_api_at() {
-  local root
+# What says that /api/v1 is another API's; nothing where nothing does.
+sign_of_another_api() {
+  local root place
+  if is_fspbx; then say "FS PBX has an API of its own there" && return; fi
   root=$(conf document.root)
-  [ -e "$root/api/index.php" ] || [ -d "$root/app/api" ] || [ -e /etc/systemd/system/api.service ]
+  for place in "$root/api/index.php" "$root/app/api" /etc/systemd/system/api.service; do
+    if [ -e "$place" ]; then say "there is $place" && return; fi
+  done
+  another_api_answers_at /api/v1
+}
+
+# Ask nginx for a prefix that is not ours yet.
+another_api_answers_at() {
+  if [ "$SITE" = none ] || grep -qsF "location ^~ $1/ {" /etc/nginx/snippets/pbxapi.conf; then return; fi
+  if ! command -v python3 >/dev/null; then
+    say "python3 is missing: whether another API answers at $1 was not asked" >&2
+  else
+    python3 -I "$HERE/nginx/include.py" places "$SITE" | python3 -I "$HERE/nginx/answers.py" "$1" || true
+  fi
 }
 
 find_prefix() {
-  local set=
+  local set='' sign=''
   if [ -r "$SETTINGS" ]; then set=$(sed -n 's/^PBXAPI_URL_PREFIX=//p' "$SETTINGS"); fi
-  if [ -z "$PREFIX" ] && [ "$set" ]; then
-    PREFIX=$set
-  elif [ -z "$PREFIX" ] && is_fspbx; then
-    PREFIX=/pbxapi/v1
-    say "FS PBX is here, whose own API answers at /api/v1: the prefix is $PREFIX (choose another by --prefix)"
-  elif [ -z "$PREFIX" ] && other_api_at; then
-    PREFIX=/pbxapi/v1
-    say "another API is here: the prefix is $PREFIX (choose another by --prefix)"
-  elif [ "${PREFIX:-/api/v1}" = /api/v1 ] && is_fspbx; then
+  if [ "$UNINSTALL" ] || { [ "$set" ] && [ "${PREFIX:-$set}" = "$set" ]; }; then
+    PREFIX=${set:-/api/v1}
+  elif [ -z "$PREFIX" ]; then
+    PREFIX=/api/v1
+    sign=$(sign_of_another_api)
+    if [ "$sign" ]; then
+      PREFIX=/pbxapi/v1
+      say "the prefix is $PREFIX, as /api/v1 is another API's: $sign (choose another by --prefix)"
+    fi
+  elif [ "$PREFIX" = /api/v1 ] && [ "$SITE" != none ] && is_fspbx; then
     fail "FS PBX has an API of its own at /api/v1: choose another --prefix"
+  else
+    check_prefix
+    sign=$(another_api_answers_at "$PREFIX")
+    if [ "$sign" ]; then say "what is below $PREFIX becomes pbxapi's, though another API is there: $sign"; fi
   fi
-  PREFIX=${PREFIX:-/api/v1}
+  check_prefix
+}
+check_prefix() {
   [[ $PREFIX =~ ^(/[A-Za-z0-9._-]+)+$ ]] || fail "--prefix must be a path such as /api/v1, not $PREFIX"
 }
 

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Put our include line into the server blocks of an nginx site file, or take it out again.
 
-    include.py add|remove|show FILE
+    include.py add|remove|show|places FILE
 
 ``add`` and ``remove`` rewrite the file where that changes it, and say so; ``show`` prints what ``add`` would do.
+``places`` prints where its blocks with TLS can be asked from this host, a line each: address, port, name.
 Only whole lines are added and removed, so that remove after add leaves the file as it was. Exit code 1, and a word
 on standard error, where the file has no block to put it in.
 """
@@ -37,10 +38,11 @@ class NoPlace(Exception):
 
 @dataclass
 class Server:
-    """A server block: where its inside begins, and what it listens on."""
+    """A server block: where its inside begins, what it listens on, and its names."""
 
     inside: int
     listens: list[list[str]] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
 
     @property
     def line(self) -> str:
@@ -49,6 +51,17 @@ class Server:
         if "443" in ports or any("ssl" in words for words in self.listens):
             return TLS
         return PLAIN
+
+    @property
+    def places(self) -> Iterator[tuple[str, str, str]]:
+        """Address, port and name by which it can be asked from this host."""
+        # A regular expression tells no name that it matches.
+        names = [name.replace("*", "pbxapi") for name in self.names if name not in ("_", "") and name[0] != "~"]
+        for words in self.listens:
+            address, _, port = words[0].rpartition(":")
+            if address != "unix" and ("ssl" in words or port == "443"):
+                here = {"": "127.0.0.1", "*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "[::]": "::1"}
+                yield here.get(address, address.strip("[]")), port, (names or ["localhost"])[0]
 
 
 def servers(text: str) -> Iterator[Server]:
@@ -82,6 +95,8 @@ def servers(text: str) -> Iterator[Server]:
         elif found["end"]:
             if server and blocks == ["server"] and words[:1] == ["listen"] and len(words) > 1:
                 server.listens.append(words[1:])
+            if server and blocks == ["server"] and words[:1] == ["server_name"]:
+                server.names += words[1:]
             words = []
     if blocks:
         raise NoPlace("a } is missing")
@@ -118,6 +133,10 @@ def main(command: str, name: str) -> int:
     # Whatever bytes the file has, the other lines keep theirs.
     before = path.read_bytes().decode("latin-1")
     try:
+        if command == "places":
+            for place in [place for server in servers(before) for place in server.places]:
+                print(*place)
+            return 0
         after = remove(before) if command == "remove" else add(before)
     except NoPlace as error:
         print(f"{name}: {error}", file=sys.stderr)
@@ -133,6 +152,6 @@ def main(command: str, name: str) -> int:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3 or sys.argv[1] not in ("add", "remove", "show"):
+    if len(sys.argv) != 3 or sys.argv[1] not in ("add", "remove", "show", "places"):
         sys.exit((__doc__ or "").strip())
     sys.exit(main(sys.argv[1], sys.argv[2]))

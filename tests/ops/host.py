@@ -10,6 +10,7 @@ import ssl
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -102,21 +103,40 @@ server {{
 """
 
 
-class _Php(BaseHTTPRequestHandler):
-    """What stands for php-fpm."""
+Said = tuple[int, str, str]
+"""An answer: status, type, text."""
 
-    def _answer(self) -> None:
-        text = f"PHP got this: {self.path}\n".encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html")
-        self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text)
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _answer
+class Php(ThreadingHTTPServer):
+    """What stands for php-fpm: it says to each path what it is told to say; a 401 of plain text wants a token."""
 
-    def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
+    daemon_threads = True
+
+    def __init__(self, said: Callable[[str], Said]) -> None:
+        class Handler(BaseHTTPRequestHandler):
+            def _answer(self) -> None:
+                status, kind, text = said(self.path)
+                self.send_response(status)
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(text.encode())))
+                if status == 401:
+                    self.send_header("WWW-Authenticate", "Bearer" if kind == "text/plain" else "Basic realm=x")
+                self.end_headers()
+                self.wfile.write(text.encode())
+
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _answer
+
+            def log_message(self, format: str, *args: Any) -> None:
+                """Say nothing."""
+
+        super().__init__(("127.0.0.1", 0), Handler)
+        self._serving = threading.Thread(target=self.serve_forever, daemon=True)
+        self._serving.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.shutdown()
+        self._serving.join()
+        self.server_close()
 
 
 @dataclass
@@ -148,9 +168,7 @@ class NginxHost:
             path.chmod(0o777)
         (self.www / "index.html").write_text("FusionPBX's page\n")
         self.plain_port, self.port, self.loopback_port = (claim_port(None) for _ in range(3))
-        self._php = ThreadingHTTPServer(("127.0.0.1", 0), _Php)
-        self._serving = threading.Thread(target=self._php.serve_forever, daemon=True)
-        self._serving.start()
+        self._php = Php(lambda path: (200, "text/html", f"PHP got this: {path}\n"))
         self._api = api
         self._prefix = prefix
         self._write()
@@ -257,9 +275,7 @@ class NginxHost:
         if self._nginx is not None:
             self._nginx.terminate()
             self._nginx.wait(30)
-        self._php.shutdown()
-        self._serving.join()
-        self._php.server_close()
+        self._php.__exit__()
 
     def connect(self, *, plain: bool = False) -> http.client.HTTPConnection:
         """A connection to the public port."""

@@ -155,6 +155,26 @@ def test_a_site_file_that_is_a_link_stays_one(run: Runner, tmp_path: Path) -> No
     assert TLS in (tmp_path / "available").read_text()
 
 
+def test_the_places_are_those_by_which_a_block_with_tls_is_asked_from_this_host(
+    run: Runner, tmp_path: Path
+) -> None:
+    site = tmp_path / "fusionpbx"
+    site.write_text(
+        "server { listen 80; listen 8443 ssl; listen [::]:8443 ssl; server_name _ *.example.com ~^a; }\n"
+        "server { listen 192.0.2.1:443; listen unix:/run/x ssl; server_name one two; }\n"
+        "server { listen 127.0.0.1:80; server_name not.asked; }\n"
+        "server { listen [2001:db8::1]:443 ssl; server_name ~^(?<tenant>.+)$; }\n"
+    )
+    assert run("places", site) == Run(
+        0,
+        "127.0.0.1 8443 pbxapi.example.com\n::1 8443 pbxapi.example.com\n192.0.2.1 443 one\n"
+        "2001:db8::1 443 localhost\n",
+        "",
+    )
+    site.write_text(SITE)
+    assert run("places", site).said == "127.0.0.1 443 fusionpbx\n::1 443 fusionpbx\n"
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from pbxapi.sandbox.process import claim_port
+from tests.ops import host as hosts
 from tests.ops.host import OPS, SITE
 
 CONFIG = """\
@@ -117,6 +119,69 @@ def test_a_dry_run_of_an_uninstallation_writes_nothing(shell: Shell) -> None:
 )
 def test_the_prefix_collides_with_no_other_api(shell: Shell, prepare: str, prefix: str) -> None:
     assert shell(f"{prepare or ':'}; look_around >/dev/null; echo $PREFIX").stdout == f"{prefix}\n"
+
+
+PAGE = (200, "text/html", "<!DOCTYPE html><title>FusionPBX</title>")
+NO_FILE = (404, "text/html; charset=UTF-8", "File not found.\n")
+NO_KEY = (401, "application/json", '{"message": "Unauthenticated."}')
+UNKNOWN = (404, "application/json", '{"message": "Not Found"}')
+
+
+@pytest.mark.skipif(bool(hosts.missing()), reason=hosts.missing() or "nginx is here")
+@pytest.mark.parametrize(
+    ("prepare", "there", "elsewhere", "expected"),
+    [
+        pytest.param("", NO_FILE, NO_FILE, "/api/v1", id="FusionPBX as it comes"),
+        pytest.param("", PAGE, PAGE, "/api/v1", id="a page for everything"),
+        pytest.param("", PAGE, NO_FILE, "/api/v1", id="a page"),
+        pytest.param("", (302, "text/html", ""), NO_FILE, "/api/v1", id="a way to the login"),
+        pytest.param("", (401, "text/html", "<h1>401</h1>"), NO_FILE, "/api/v1", id="a password for pages"),
+        pytest.param("", (200, "text/html", "404"), NO_FILE, "/api/v1", id="a number in text"),
+        pytest.param("", UNKNOWN, UNKNOWN, "/api/v1", id="JSON for everything"),
+        pytest.param("", NO_KEY, NO_FILE, "/pbxapi/v1", id="an API that wants a key"),
+        pytest.param("", NO_KEY, UNKNOWN, "/pbxapi/v1", id="an API on a host of JSON"),
+        pytest.param("", UNKNOWN, NO_FILE, "/pbxapi/v1", id="an API that has none of the paths"),
+        pytest.param("", (401, "text/plain", "token?"), NO_FILE, "/pbxapi/v1", id="an API that wants a token"),
+        pytest.param("PREFIX=/api/v1;", NO_KEY, NO_FILE, "/api/v1", id="chosen by --prefix"),
+        pytest.param("SITE=none", NO_KEY, NO_FILE, "/api/v1", id="in a server block of our own"),
+        pytest.param("UNINSTALL=yes", NO_KEY, NO_FILE, "/api/v1", id="on the way out"),
+        pytest.param(
+            "mkdir /etc/pbxapi; echo PBXAPI_URL_PREFIX=/api/v1 > /etc/pbxapi/pbxapi.env",
+            NO_KEY, NO_FILE, "/api/v1", id="installed before",
+        ),
+        pytest.param(
+            "echo 'location ^~ /api/v1/ {' > /etc/nginx/snippets/pbxapi.conf",
+            NO_KEY, NO_FILE, "/api/v1", id="installed before, settings lost",
+        ),
+    ],
+)  # fmt: skip
+def test_the_prefix_is_another_one_where_another_api_answers(
+    shell: Shell, prepare: str, there: hosts.Said, elsewhere: hosts.Said, expected: str
+) -> None:
+    """nginx with FusionPBX's site is asked; behind it is what answers /api/index.php, and what the rest."""
+    port = claim_port(None)
+    site = SITE[SITE.rindex("server {") :].replace("listen 443", f"listen 127.0.0.1:{port}")
+    site = site.replace("\tlisten [::]:443 ssl;\n", "").replace("@LOGS@", "/mnt").replace("@WWW@", "/mnt")
+    with hosts.Php(lambda path: there if path.startswith("/api/index.php") else elsewhere) as php:
+        said = shell(
+            f"""
+            cat > /etc/nginx/sites-enabled/fusionpbx <<'END'
+{site.replace("@PHP@", str(php.server_port))}END
+            openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=fusionpbx \\
+              -keyout /etc/ssl/private/nginx.key -out /etc/ssl/certs/nginx.crt 2>/dev/null
+            echo 'pid /mnt/nginx.pid; error_log /mnt/error.log; events {{}}
+              http {{ include /etc/nginx/sites-enabled/fusionpbx; }}' > /mnt/nginx.conf
+            nginx -c /mnt/nginx.conf
+            trap 'kill $(cat /mnt/nginx.pid)' EXIT
+            {prepare or ":"}
+            look_around
+            echo $PREFIX
+            """
+        ).stdout
+    *told, prefix = said.splitlines()
+    assert prefix == expected
+    assert len(told) == (expected != "/api/v1" or prepare.startswith("PREFIX=/api/v1;"))
+    assert all(f"https://fusionpbx/api/v1 answers {there[0]} as an API does" in line for line in told)
 
 
 def test_the_prefix_of_fs_pbxs_own_api_is_refused_there(shell: Shell) -> None:
