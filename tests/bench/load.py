@@ -1,4 +1,4 @@
-"""The load: wrk where it is installed, else a client of our own in another process."""
+"""The load: wrk where it is installed, else a client of our own in another process; and an open loop."""
 
 from __future__ import annotations
 
@@ -16,7 +16,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 CONNECTIONS = 8
-GENERATOR = "wrk -t1 -c8" if shutil.which("wrk") else "a Python client, 8 threads in a process of its own"
+GENERATOR = (
+    f"wrk -t1 -c{CONNECTIONS}"
+    if shutil.which("wrk")
+    else f"a client in Python, {CONNECTIONS} threads in a process of its own (wrk is not installed)"
+)
 
 _LUA = """
 local n = {first}
@@ -29,59 +33,68 @@ end
 
 @dataclass(frozen=True)
 class Result:
-    """What one run of load saw: answers per second, and how many were not 2xx."""
+    """What one run of load saw.
 
+    Attributes:
+        answers: how many came.
+        rate: of them per second.
+        failed: how many were not 2xx, or did not come at all.
+    """
+
+    answers: int
     rate: float
     failed: int
 
 
-def run(url: str, headers: Mapping[str, str], seconds: float, first: int | None = None) -> Result:
-    """Load one URL; with `first`, POST a new extension each time, numbered from there."""
+def body(number: int) -> bytes:
+    """What makes an extension with a voicemail box."""
+    return b'{"extension":"%d","voicemail_enabled":"true"}' % number
+
+
+def run(url: str, headers: Mapping[str, str], seconds: int, first: int | None = None) -> Result:
+    """Load one URL by a closed loop; with `first`, POST a new extension each time, numbered from there."""
     if shutil.which("wrk"):
         return _wrk(url, headers, seconds, first)
-    command = [
-        sys.executable,
-        __file__,
-        url,
-        str(seconds),
-        str(first or ""),
-        *(f"{k}: {v}" for k, v in headers.items()),
-    ]
-    rate, failed = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
-    return Result(float(rate), int(failed))
+    lines = [f"{name}: {value}" for name, value in headers.items()]
+    command = [sys.executable, __file__, url, str(seconds), str(first or ""), *lines]
+    answers, rate, failed = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    return Result(int(answers), float(rate), int(failed))
 
 
-def _wrk(url: str, headers: Mapping[str, str], seconds: float, first: int | None) -> Result:
-    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds:.0f}s", *(f"-H{k}: {v}" for k, v in headers.items())]
+def _wrk(url: str, headers: Mapping[str, str], seconds: int, first: int | None) -> Result:
+    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", *(f"-H{k}: {v}" for k, v in headers.items())]
     with tempfile.TemporaryDirectory() as folder:
         if first is not None:
             script = Path(folder) / "create.lua"
             script.write_text(_LUA.format(first=first))
             command.append(f"-s{script}")
         printed = subprocess.run([*command, url], check=True, capture_output=True, text=True).stdout
+    answers = re.search(r"(\d+) requests in", printed)
     rate = re.search(r"Requests/sec:\s+([\d.]+)", printed)
-    failed = re.search(r"Non-2xx or 3xx responses: (\d+)", printed)
-    assert rate, printed
-    return Result(float(rate[1]), int(failed[1]) if failed else 0)
+    if answers is None or rate is None:
+        raise RuntimeError(f"wrk said something new:\n{printed}")
+    refused = re.search(r"Non-2xx or 3xx responses: (\d+)", printed)
+    broken = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", printed)
+    failed = sum(int(number) for found in (refused, broken) if found for number in found.groups())
+    return Result(int(answers[1]), float(rate[1]), failed)
 
 
 def _client(url: str, seconds: float, first: int | None, headers: Mapping[str, str]) -> Result:
     place = urlsplit(url)
-    end = time.monotonic() + seconds
+    began = time.monotonic()
     done: list[int] = []
     numbers = iter(range(first or 0, 10**12))
     lock = threading.Lock()
 
     def work() -> None:
         connection = http.client.HTTPConnection(place.hostname or "", place.port)
-        while time.monotonic() < end:
+        while time.monotonic() < began + seconds:
             if first is None:
                 connection.request("GET", place.path, headers=dict(headers))
             else:
                 with lock:
                     number = next(numbers)
-                body = f'{{"extension":"{number}","voicemail_enabled":"true"}}'
-                connection.request("POST", place.path, body, dict(headers))
+                connection.request("POST", place.path, body(number), dict(headers))
             response = connection.getresponse()
             response.read()
             done.append(response.status)
@@ -91,11 +104,63 @@ def _client(url: str, seconds: float, first: int | None, headers: Mapping[str, s
         thread.start()
     for thread in threads:
         thread.join()
-    return Result(len(done) / seconds, sum(status >= 300 for status in done))
+    return Result(len(done), len(done) / (time.monotonic() - began), sum(status >= 300 for status in done))
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One POST of an open loop.
+
+    Attributes:
+        due_at: when it had to be sent, in seconds of the Unix clock.
+        late: how much later it was.
+        change_id: what the answer named.
+    """
+
+    due_at: float
+    late: float
+    change_id: str
+
+
+OPEN_CONNECTIONS = 32
+
+
+def create_at(url: str, headers: Mapping[str, str], per_second: float, count: int, first: int) -> list[Sent]:
+    """POST new extensions at a fixed rate, whether or not earlier ones are answered (an open loop).
+
+    Each of the connections has every 32nd POST; one is late where that before it took longer than 32 turns, and
+    its time counts from when it was due.
+    """
+    place = urlsplit(url)
+    sent: list[Sent] = []
+    begin = time.time() + 0.1
+
+    def work(start: int) -> None:
+        connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=60)
+        connection.connect()
+        for number in range(start, count, OPEN_CONNECTIONS):
+            due_at = begin + number / per_second
+            time.sleep(max(due_at - time.time(), 0))
+            late = time.time() - due_at
+            connection.request("POST", place.path, body(first + number), dict(headers))
+            response = connection.getresponse()
+            answer = response.read()
+            if response.status != 201:
+                raise RuntimeError(f"{response.status}: {answer!r}")
+            sent.append(Sent(due_at, late, response.headers["X-Change-Id"]))
+
+    threads = [threading.Thread(target=work, args=[start]) for start in range(min(OPEN_CONNECTIONS, count))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if len(sent) != count:
+        raise RuntimeError(f"{count - len(sent)} of {count} POSTs were not answered")
+    return sent
 
 
 if __name__ == "__main__":
     _, target, duration, start, *lines = sys.argv
     given = dict(line.split(": ", 1) for line in lines)
     outcome = _client(target, float(duration), int(start) if start else None, given)
-    print(outcome.rate, outcome.failed)
+    print(outcome.answers, outcome.rate, outcome.failed)
