@@ -11,7 +11,7 @@ from pbxapi.changes.live import LiveQuestions
 from pbxapi.changes.queues import connect
 from pbxapi.config import Config, load_config
 from pbxapi.data.database import Database
-from pbxapi.http.envelope import use_orjson
+from pbxapi.http.gateway import Gateway
 from pbxapi.http.routes import register_routes
 from pbxapi.http.serving import Services
 from pbxapi.plugin.call import Ask
@@ -40,9 +40,8 @@ def create_app(config: Config | None = None, ask: Ask | None = None) -> Flask:
     # One connection for each thread that serves requests, and one for the event streams.
     database = Database(config.database_url, max_size=config.threads + 1, name="pbxapi-api")
     registry = load_registry(config, database)
-    app = Flask("pbxapi", static_folder=None)
+    app = Gateway()
     app.config["MAX_CONTENT_LENGTH"] = BODY_MOST
-    use_orjson(app)
     if config.trusted_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=config.trusted_proxies, x_proto=0)  # type: ignore[method-assign]
     services = Services(

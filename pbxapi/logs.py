@@ -66,6 +66,9 @@ class JsonFormatter(logging.Formatter):
 
 def log_to_stderr(format: str, level: int = logging.INFO) -> None:
     """Send the log of this process to standard error, in the format ``plain`` or ``json``."""
+    # What neither format tells need not be found out for each line (Python's "Logging HOWTO", Optimization).
+    logging._srcfile = None
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if format == "json" else PlainFormatter())
     root = logging.getLogger()

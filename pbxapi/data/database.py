@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from typing import Any, LiteralString
 
@@ -262,9 +262,16 @@ class Database:
         """A session whose statements are one transaction: committed when the block ends well."""
         return Session(self, writing=True)
 
-    def lend(self) -> AbstractContextManager[Connection]:
+    @contextmanager
+    def lend(self) -> Iterator[Connection]:
         """A connection of the pool, in autocommit."""
-        return self._current_pool().connection()
+        # The pool's own `connection` would commit besides, which takes as long as taking and giving back.
+        pool = self._current_pool()
+        connection = pool.getconn()
+        try:
+            yield connection
+        finally:
+            pool.putconn(connection)
 
     @contextmanager
     def dedicated(self) -> Iterator[Connection]:

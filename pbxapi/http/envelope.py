@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import orjson
-from flask import Flask, Response
+from flask import Response
 from flask.json.provider import JSONProvider
 
 from pbxapi.errors import ApiError
@@ -52,8 +52,3 @@ def render_error(error: ApiError, **more: Any) -> Response:
     """A failure."""
     body = {"success": False, "error": {**error.fault, **more}}
     return Response(dumps(body), error.status, dict(error.headers), content_type="application/json")
-
-
-def use_orjson(app: Flask) -> None:
-    """Make an app speak JSON through orjson."""
-    app.json = OrjsonProvider(app)

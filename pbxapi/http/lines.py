@@ -34,13 +34,13 @@ def log_requests(app: Flask) -> None:
         usual = own.path in PROBES and response.status_code < 400
         level = logging.DEBUG if usual else logging.INFO
         if log.isEnabledFor(level):
-            log.log(level, "request", extra={"fields": _fields(own, response)})
+            log.log(level, "request", extra={"fields": _fields(own, response.status_code)})
         return response
 
     app.after_request(tell)
 
 
-def _fields(request: Request, response: Response) -> dict[str, Any]:
+def _fields(request: Request, status: int) -> dict[str, Any]:
     known = g._get_current_object()
     caller = known.get("caller")
     told = {
@@ -50,13 +50,18 @@ def _fields(request: Request, response: Response) -> dict[str, Any]:
         "method": request.method if request.method in METHODS else "other",
         "route": request.url_rule.rule if request.url_rule else None,
         # Percent-encoded, no part of it can be taken for another word of the line.
-        "path": quote(request.path[:PATH_MOST], errors="replace"),
+        "path": _quoted(request.path[:PATH_MOST]),
         "record": _uuid(request.args.get("uuid", "")) if request.query_string else None,
-        "status": response.status_code,
+        "status": status,
         "ms": round((time.perf_counter() - known.started) * 1000, 1) if "started" in known else None,
         "address": address_of(request),
     }
     return {name: value for name, value in told.items() if value is not None and value != ""}
+
+
+@lru_cache(maxsize=1024)
+def _quoted(path: str) -> str:
+    return quote(path, errors="replace")
 
 
 def address_of(request: Request) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 from flask import Flask, Response, g
@@ -67,16 +66,6 @@ class _Counts(RedisStorage):
         self._away_until = time.monotonic() + PAUSE
 
 
-class _Limits(Limiter):
-    """Looks at the requests of limited callers only: a look costs a tenth of a short answer."""
-
-    limited: Callable[[], str]
-
-    def _check_request_limit(self, callable_name: str | None = None, in_middleware: bool = True) -> None:
-        if self.limited():
-            super()._check_request_limit(callable_name, in_middleware)
-
-
 def limit_rates(app: Flask, default: str, redis_pool: Any) -> None:
     """Hold every key to its own limit, else to the default one, over all routes together.
 
@@ -90,9 +79,10 @@ def limit_rates(app: Flask, default: str, redis_pool: Any) -> None:
     """
 
     def of_caller() -> str:
-        return g.caller.rate_limit or default if "caller" in g else ""
+        caller = g.get("caller")
+        return caller.rate_limit or default if caller else ""
 
-    limiter = _Limits(
+    limiter = Limiter(
         lambda: str(g.caller.key_id),
         default_limits=[Limit(of_caller, scope="api", shared=True)],
         # All URLs, those that lead nowhere included.
@@ -121,6 +111,11 @@ def limit_rates(app: Flask, default: str, redis_pool: Any) -> None:
             response.headers["Retry-After"] = seconds
         return response
 
-    limiter.limited = of_caller
+    def check() -> None:
+        if of_caller():
+            limiter._check_request_limit()
+
+    # Its own hooks would cost every request a tenth of a short answer: they go to an app that serves nobody.
+    limiter.init_app(Flask(__name__))
+    app.before_request(check)
     app.after_request(tell)
-    limiter.init_app(app)

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 from flask import Flask, Request, Response, g, jsonify, request
-from werkzeug.routing import BaseConverter, Rule
 
 from pbxapi.data.links import Link, read_link
 from pbxapi.http.callers import request_id_of
@@ -20,29 +19,9 @@ from pbxapi.http.serving import Served, Services
 from pbxapi.plugin.loader import LoadedResource, Registry
 
 
-class RecordName(BaseConverter):
-    """A path part where a record's uuid stands: anything but a ``.php`` file."""
-
-    regex = r"(?![^/]*\.php(?:/|$))[^/]+"
-
-
-class MatchedRule(Rule):
-    """A route that requests are matched with, and that no URL is built from.
-
-    Making the code that builds URLs takes a quarter of the start with two hundred plugins.
-    """
-
-    def _compile_builder(self, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
-        return lambda *_parts: ("", "")
-
-
 def register_routes(app: Flask, services: Services, registry: Registry) -> None:
     """Serve all resources of a registry on an app."""
     prefix = services.config.url_prefix
-    app.url_rule_class = MatchedRule
-    app.url_map.converters["record"] = RecordName
-    app.url_map.strict_slashes = False
-    app.url_map.merge_slashes = False  # a redirect would be HTML, and ask for no key
     callers = services.callers
     open_endpoints = {"openapi", *add_pages(app, prefix)}
 
@@ -75,7 +54,6 @@ def register_routes(app: Flask, services: Services, registry: Registry) -> None:
     limit_rates(app, services.config.rate_limit, services.rate_pool)
     app.after_request(after)
     register_faults(app)
-    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     documents = Documents(app, services.config, registry)
     for loaded in registry.plugins:
         try:

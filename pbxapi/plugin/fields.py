@@ -12,6 +12,7 @@ from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any, Literal
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 from marshmallow import RAISE, Schema, ValidationError, fields, missing, validate
 
@@ -296,10 +297,6 @@ def _links(field: fields.Field[Any], value: Any, place: str) -> Iterator[tuple[s
                 yield f"{part}.{below}", link, uuid
 
 
-_SHAPES_MOST = 100
-"""Of so many different sets of fields a schema is made, in one import."""
-
-
 class InputError(Exception):
     """What is wrong with an input: ``errors`` holds (field, message) in the order of the declaration."""
 
@@ -312,6 +309,7 @@ def load(schema: Schema, data: Mapping[str, Any], *, partial: bool, ignore_unkno
     """Validate an input.
 
     Args:
+        schema: one that stays: what is found out about it is kept with it.
         partial: an update: only what was sent, no defaults.
         ignore_unknown: leave fields that the schema does not know out, instead of refusing them.
 
@@ -321,37 +319,63 @@ def load(schema: Schema, data: Mapping[str, Any], *, partial: bool, ignore_unkno
     unknown: Unknown = "exclude" if ignore_unknown else "raise"
     token = _unknown.set(unknown)
     try:
-        return dict(schema.load(data, partial=partial, unknown=unknown))
+        return _parts(schema).load(schema, data, partial, unknown)
     except ValidationError as error:
         raise InputError(list(_flatten(error.messages, schema, data))) from None
     finally:
         _unknown.reset(token)
 
 
-def load_many(schema: Schema, many: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any] | InputError]:
-    """As `load` for new records: each, or what is wrong with it.
+class _Parts:
+    """Those parts of a schema that inputs are checked by.
 
-    Most fields of most records are not sent: of those only the defaults are looked at, and once for all.
+    Of most fields, which are not sent, only the defaults count; a whole schema looks at each of them every time.
     """
-    declared = schema.load_fields
-    defaults = {name: field.load_default for name, field in declared.items() if field.load_default is not missing}
-    required = {name for name, field in declared.items() if field.required}
-    # What a schema does beside its fields wants the whole record.
-    plain = not any(schema._hooks.values()) and all(field.data_key in (None, n) for n, field in declared.items())
-    of_sent: dict[frozenset[str], Schema] = {}
-    for data in many:
-        sent = frozenset(data)
-        if plain and required <= sent <= declared.keys() and len(of_sent) < _SHAPES_MOST:
-            if sent not in of_sent:
-                of_sent[sent] = type(schema)(only=sent)
-            with suppress(ValidationError):  # which the whole schema says better
-                loaded = of_sent[sent].load(data)
-                yield {n: d() if callable(d) else d for n, d in defaults.items() if n not in sent} | loaded
-                continue
-        try:
-            yield load(schema, data, partial=False, ignore_unknown=False)
-        except InputError as error:
-            yield error
+
+    MOST = 100
+    """Of so many different sets of fields there is a part."""
+
+    def __init__(self, schema: Schema) -> None:
+        fields = schema.load_fields
+        self._names = frozenset(fields)
+        self._required = {name for name, field in fields.items() if field.required}
+        defaults = {name: field.load_default for name, field in fields.items()}
+        self._defaults = {name: default for name, default in defaults.items() if default is not missing}
+        # What a schema does beside its fields wants the whole input.
+        renamed = any(field.data_key not in (None, name) for name, field in fields.items())
+        self._usable = not renamed and not any(schema._hooks.values())
+        self._by_names: dict[frozenset[str], Schema] = {}
+
+    def load(self, schema: Schema, data: Mapping[str, Any], partial: bool, unknown: Unknown) -> dict[str, Any]:
+        """Raises ValidationError, in the words of the whole schema."""
+        sent = self._names.intersection(data) if unknown == "exclude" else frozenset(data)
+        if self._usable and sent <= self._names and (partial or self._required <= sent):
+            part = self._part(schema, sent)
+            with suppress(ValidationError):
+                loaded = dict(part.load(data, partial=partial, unknown=unknown)) if sent else {}
+                for name, default in self._defaults.items() if not partial else ():
+                    if name not in sent:
+                        loaded[name] = default() if callable(default) else default
+                return loaded
+        return dict(schema.load(data, partial=partial, unknown=unknown))
+
+    def _part(self, schema: Schema, names: frozenset[str]) -> Schema:
+        part = self._by_names.get(names)
+        if part is None:
+            part = type(schema)(only=names)
+            if len(self._by_names) < self.MOST:
+                self._by_names[names] = part
+        return part
+
+
+_known: WeakKeyDictionary[Schema, _Parts] = WeakKeyDictionary()
+
+
+def _parts(schema: Schema) -> _Parts:
+    parts = _known.get(schema)
+    if parts is None:
+        parts = _known[schema] = _Parts(schema)
+    return parts
 
 
 def _flatten(messages: Any, schema: Schema | None, data: Any, path: str = "") -> Iterable[tuple[str, str]]:

@@ -22,7 +22,7 @@ from pbxapi.data.jobs import add_job
 from pbxapi.errors import ApiError, invalid
 from pbxapi.plugin.call import Answer, Call, Caller
 from pbxapi.plugin.crud import Made, create_all
-from pbxapi.plugin.fields import InputError, Record, Text, TrueFalse, load_many
+from pbxapi.plugin.fields import InputError, Record, Text, TrueFalse, load
 from pbxapi.plugin.tables import decode_cell, format_of
 
 if TYPE_CHECKING:
@@ -178,14 +178,15 @@ def _do(call: Call, lines: Sequence[Line], dry_run: bool) -> list[dict[str, Any]
     outcomes: list[dict[str, Any]] = []
     good: list[tuple[int, dict[str, Any]]] = []
     schema = call.resource.schema
-    whole = [(number, given) for number, given, fault in lines if not fault]
-    outcomes += [_refused(number, invalid(fault)) for number, _, fault in lines if fault]
-    for (number, _), loaded in zip(whole, load_many(schema, (given for _, given in whole)), strict=True):
-        if isinstance(loaded, InputError):
-            field, message = loaded.errors[0]
+    for number, given, fault in lines:
+        if fault:
+            outcomes.append(_refused(number, invalid(fault)))
+            continue
+        try:
+            good.append((number, load(schema, given, partial=False, ignore_unknown=False)))
+        except InputError as error:
+            field, message = error.errors[0]
             outcomes.append(_refused(number, invalid(message, field)))
-        else:
-            good.append((number, loaded))
     made: list[Made | ApiError] = []
     with suppress(_Undone), call.session.nested():
         made = create_all(call, [data for _, data in good])

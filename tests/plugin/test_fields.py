@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import pytest
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from marshmallow import ValidationError, validates_schema
 
 from pbxapi.plugin import Digits, Emails, Link, Nested, Record, Text, TrueFalse, fields
-from pbxapi.plugin.fields import InputError, blank, links_in, load, load_many
+from pbxapi.plugin.fields import InputError, blank, links_in, load
 
 LINK = "550e8400-e29b-41d4-a716-446655440000"
 
@@ -380,13 +380,17 @@ class Made(Record):
 class Whole(Made):
     @validates_schema
     def check(self, data: dict[str, Any], **kwargs: Any) -> None:
-        if data["flag"] == data.get("number"):
+        if data.get("flag", "") == data.get("number"):
             raise ValidationError("flag and number are the same", "flag")
 
 
 @pytest.mark.parametrize("schema", [Made(), Whole()])
-def test_many_records_are_loaded_as_each_would_be(schema: Record) -> None:
-    many: list[dict[str, Any]] = [
+@pytest.mark.parametrize("partial", [False, True])
+@pytest.mark.parametrize("unknown", ["raise", "exclude"])
+def test_an_input_is_loaded_as_marshmallow_itself_would(
+    schema: Record, partial: bool, unknown: Literal["raise", "exclude"]
+) -> None:
+    inputs: list[dict[str, Any]] = [
         {"name": "a"},
         {"name": "b", "flag": False, "number": 7, "tags": ["x"]},
         {"flag": "true"},
@@ -396,16 +400,28 @@ def test_many_records_are_loaded_as_each_would_be(schema: Record) -> None:
         {},
     ]
 
-    def alone(sent: dict[str, Any]) -> Any:
+    def ours(sent: dict[str, Any]) -> Any:
         try:
-            return load(schema, sent, partial=False, ignore_unknown=False)
+            return load(schema, sent, partial=partial, ignore_unknown=unknown == "exclude")
         except InputError as error:
-            return error.errors
+            return {field for field, _ in error.errors}
 
-    found = list(load_many(schema, many))
-    told = [loaded.errors if isinstance(loaded, InputError) else loaded for loaded in found]
-    assert told == [alone(sent) for sent in many]
-    assert sum(isinstance(loaded, dict) for loaded in found) == 2
-    first, second = (dict(loaded) for loaded in load_many(schema, [{"name": "a"}] * 2) if isinstance(loaded, dict))
-    first["tags"].append("x")
-    assert second["tags"] == [], "a default of one record is not that of another"
+    def its_own(sent: dict[str, Any]) -> Any:
+        try:
+            return schema.load(sent, partial=partial, unknown=unknown)
+        except ValidationError as error:
+            return set(error.messages)
+
+    found = [ours(sent) for sent in inputs]
+    assert found == [its_own(sent) for sent in inputs]
+    assert {type(loaded) for loaded in found} == {dict, set}
+    first, second = ours({"name": "a"}), ours({"name": "a"})
+    assert first is not second
+    first.setdefault("tags", []).append("x")
+    assert second.get("tags", []) == [], "a default of one record is not that of another"
+
+
+def test_faults_are_told_in_the_order_of_the_declaration_whatever_was_sent() -> None:
+    with pytest.raises(InputError) as caught:
+        load(Made(), {"number": "10", "flag": "maybe"}, partial=False, ignore_unknown=False)
+    assert [field for field, _ in caught.value.errors] == ["name", "flag", "number"]
