@@ -175,6 +175,7 @@ def migrate(sql: bool, made_on_all_nodes: bool) -> None:
     """Make or update the tables of pbxapi and its plugins; FusionPBX's are never altered.
 
     Stops where a publication would carry the new tables' rows to nodes that lack the tables, and says what to do.
+    Where a plugin's migration fails it names the plugin and exits 1, and all others are applied all the same.
     """
     from pbxapi.data.migrations import ddl, pending_migrations
     from pbxapi.plugin.loader import all_migrations, load_registry, migrate_all
@@ -185,9 +186,13 @@ def migrate(sql: bool, made_on_all_nodes: bool) -> None:
             registry = load_registry(config, database, migrating=True)
             click.echo(ddl(pending_migrations(database, all_migrations(registry))))
             return
-        applied = migrate_all(config, database, made_on_all_nodes=made_on_all_nodes)
+        logging.disable(logging.CRITICAL)  # what fails is told below
+        applied, failed = migrate_all(config, database, made_on_all_nodes=made_on_all_nodes)
     for migration in applied:
         click.echo(f"applied {migration.owner}/{migration.name}")
+    if failed:
+        said = "; ".join(f"the plugin {name} is not migrated: {reason}" for name, reason in failed.items())
+        raise click.ClickException(printable(said))
     if not applied:
         click.echo("nothing to do")
 

@@ -24,6 +24,7 @@ from pbxapi.sandbox.postgres import EmbeddedPostgres
 from pbxapi.sandbox.process import claim_port, held
 from pbxapi.sandbox.stack import Program
 from pbxapi.testing import Pbx
+from tests.plugin import written
 
 NOWHERE = "postgresql://pbxapi:geheim@127.0.0.1:1/fusionpbx"
 
@@ -99,6 +100,36 @@ def test_migrate_makes_the_tables_once_and_nothing_starts_without_them(postgres:
             ended = pbxapi(command, PBXAPI_DATABASE_URL=url)
             assert ended.returncode == 1
             assert "holds migration 9999_later, which this version does not know: it is newer" in ended.stderr
+
+
+def test_migrate_says_which_plugins_migration_failed_and_does_all_else(
+    postgres: EmbeddedPostgres, tmp_path: Path
+) -> None:
+    written.write_plugin(
+        tmp_path,
+        "a_bad",
+        written.PLUGIN.replace('"notes"', '"a-bad"'),
+        migration="create table note (u nonsense);",
+    )
+    written.write_plugin(tmp_path, "b_good", migration="create table note (u uuid primary key);")
+    (tmp_path / "c_useless").mkdir()
+    (tmp_path / "c_useless" / "plugin.py").write_text("raise RuntimeError('a part is missing')\n")
+    with scratch_database(postgres, "template1") as url:
+        create_schema(url)
+        settings = {"PBXAPI_DATABASE_URL": url, "PBXAPI_PLUGINS_PATH": str(tmp_path)}
+        for said in ("applied pbxapi/0001_changes\n", ""):
+            ended = pbxapi("migrate", **settings)
+            assert ended.returncode == 1
+            assert ended.stdout.startswith(said)
+            assert ended.stdout.endswith("applied notes/0001_first\n" if said else "")
+            assert ended.stderr.startswith("pbxapi: the plugin a-bad is not migrated: ")
+            assert 'type "nonsense" does not exist' in ended.stderr
+            assert ended.stderr.count("\n") == 1
+        (tmp_path / "a_bad" / "migrations" / "0001_first.sql").write_text(
+            "create table note (u uuid primary key);"
+        )
+        mended = pbxapi("migrate", **settings)
+        assert (mended.returncode, mended.stdout) == (0, "applied a-bad/0001_first\n")
 
 
 def test_plugins_are_listed_with_what_they_serve_or_why_not(pbx: Pbx, tmp_path: Path) -> None:

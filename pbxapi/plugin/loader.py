@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from traceback import extract_tb
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from marshmallow import Schema, fields
 
@@ -590,8 +590,20 @@ def all_migrations(registry: Registry) -> list[Migration]:
     return [*builtin_migrations(), *(m for loaded in registry.plugins for m in _own_migrations(loaded))]
 
 
-def migrate_all(config: Config, database: Database, *, made_on_all_nodes: bool = False) -> list[Migration]:
-    """Bring the database up to date for the product and its plugins; what was applied now.
+class Migrated(NamedTuple):
+    """What `migrate_all` did.
+
+    Attributes:
+        applied: those that were applied now.
+        failed: plugins with migrations that do not have them all, and why.
+    """
+
+    applied: list[Migration]
+    failed: dict[str, str]
+
+
+def migrate_all(config: Config, database: Database, *, made_on_all_nodes: bool = False) -> Migrated:
+    """Bring the database up to date for the product and its plugins.
 
     A plugin whose migrations fail is left out, with its reason in the log; the others get theirs.
 
@@ -604,7 +616,8 @@ def migrate_all(config: Config, database: Database, *, made_on_all_nodes: bool =
         PluginError: a built-in plugin cannot be used with this database.
     """
     applied = migrate(database, builtin_migrations(), made_on_all_nodes=made_on_all_nodes)
-    for loaded in load_registry(config, database, migrating=True).plugins:
+    plugins = load_registry(config, database, migrating=True).plugins
+    for loaded in plugins:
         own = _own_migrations(loaded)
         if not own:
             continue
@@ -616,7 +629,9 @@ def migrate_all(config: Config, database: Database, *, made_on_all_nodes: bool =
             if loaded.builtin:
                 raise
             loaded.leave_out(_reason(error, loaded.origin))
-    return applied
+    unserved = [loaded for loaded in plugins if loaded.error]
+    migrating = [loaded for loaded in unserved if any((Path(loaded.origin) / "migrations").glob("*.sql"))]
+    return Migrated(applied, {loaded.name: loaded.error for loaded in migrating})
 
 
 def _check_taken(found: LoadedPlugin, registry: Registry) -> None:

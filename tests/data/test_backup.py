@@ -302,10 +302,17 @@ def test_the_api_serves_again_after_fusionpbxs_own_restore(
         "PBXAPI_DATABASE_URL": pbx.config.database_url,
         "PBXAPI_ADMIN_DATABASE_URL": superuser,
     }
-    command = [sys.executable, "-m", "pbxapi.cli", "rights", "--apply"]
-    given = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
-    assert given.returncode == 0, given.stderr
-    assert ("given: select, insert, update, delete on v_extensions" in given.stdout) == made_before_us
+
+    def rights_by_doctor(*options: str) -> set[tuple[str, str]]:
+        command = [sys.executable, "-m", "pbxapi.cli", "doctor", "--json", *options]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
+        found = [json.loads(line) for line in done.stdout.splitlines()]
+        return {(found["level"], found["text"]) for found in found if found["check"] == "rights"}
+
+    missing = rights_by_doctor()
+    lacking = ("fail", "the role pbxapi lacks: select, insert, update, delete on v_extensions")
+    assert (lacking in missing) == made_before_us
+    assert rights_by_doctor("--fix") == {("ok", "the role pbxapi may do what it needs")}
     assert client.get("extensions", uuid)["extension"] == "76001"
     assert client.call("extensions", "get", lost).status == 404
     assert client.update("extensions", uuid, description="restored").status == 200

@@ -7,14 +7,18 @@ packages, and the ports 80, 443, 5432 and 8021 of this machine, whose network th
 from __future__ import annotations
 
 import http.client
+import itertools
 import json
 import os
 import re
+import shutil
 import socket
 import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +31,7 @@ from pbxapi.sandbox.switch import SwitchSimulator
 from tests.ops import machine as machines
 from tests.ops.host import SITE, Answer
 from tests.ops.machine import Machine
+from tests.plugin import written
 
 pytestmark = [
     pytest.mark.large,
@@ -156,6 +161,21 @@ def installed(host: FusionPbxHost, before: object) -> FusionPbxHost:
     started = time.monotonic()
     print(host.run(INSTALL), f"{time.monotonic() - started:.0f} s")
     return host
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """This release as a wheel, as it lies on an index."""
+    source = tmp_path_factory.mktemp("source")
+    for name in ("pbxapi", "plugins", "sql", "ops"):
+        shutil.copytree(machines.SOURCES / name, source / name)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(machines.SOURCES / name, source)
+    own = machines.SOURCES / ".uv" / "bin" / "uv"
+    uv = own if own.exists() else "uv"  # as the Makefile has it
+    subprocess.run([uv, "build", "--quiet", "--wheel", "--out-dir", source / "dist", source], check=True)
+    (made,) = (source / "dist").glob("*.whl")
+    return made
 
 
 def differences(old: dict[str, str], new: dict[str, str]) -> dict[str, tuple[str | None, str | None]]:
@@ -291,20 +311,17 @@ def test_doctor_finds_nothing_that_does_not_work(installed: FusionPbxHost) -> No
     assert not re.findall(r"^fail .*", said.stdout, re.M), said.stdout
 
 
-def test_an_upgrade_refuses_no_request(installed: FusionPbxHost) -> None:
-    installed.run(
-        "mkdir /tmp/next; cd /src; cp -r pbxapi plugins sql ops docs *.toml uv.lock *.md LICENSE /tmp/next"
-    )
-    installed.run("sed -i 's/^__version__ = .*/__version__ = \"99.0.0\"/' /tmp/next/pbxapi/__init__.py")
+@contextmanager
+def traffic(host: FusionPbxHost) -> Iterator[dict[int, int]]:
+    """Requests one after the other, a quarter of them writes; how many got which status."""
     statuses: dict[int, int] = {}
     over = threading.Event()
 
     def ask() -> None:
-        number = 0
         while not over.is_set():
-            number += 1
+            number = next(numbers)
             write = number % 4 == 0
-            answer = installed.ask(
+            answer = host.ask(
                 "POST" if write else "GET",
                 f"/api/v1/{'call-block' if write else 'extensions?per_page=1'}",
                 {"call_block_number": f"{number:08d}"} if write else None,
@@ -314,17 +331,70 @@ def test_an_upgrade_refuses_no_request(installed: FusionPbxHost) -> None:
     asking = threading.Thread(target=ask)
     asking.start()
     try:
-        said = installed.run("bash /tmp/next/ops/install.sh")
+        yield statuses
     finally:
         over.set()
         asking.join()
-    print(said, statuses)
+        print(statuses)
+
+
+numbers = itertools.count(1)
+
+
+def main_pid(host: FusionPbxHost) -> str:
+    return host.run("systemctl show -p MainPID --value pbxapi-api").strip()
+
+
+def test_where_a_unit_has_changed_the_api_is_restarted_and_refuses_no_request(installed: FusionPbxHost) -> None:
+    """A reload would keep the rights that the service was started with."""
+    unit = "/etc/systemd/system/pbxapi-api.service"
+    right = installed.run(f"cat {unit}")
+    before = main_pid(installed)
+    installed.run(f"sed -i 's/^NoNewPrivileges=.*/NoNewPrivileges=no/' {unit}; systemctl daemon-reload")
+    with traffic(installed) as statuses:
+        said = installed.run(INSTALL)
+    print(said)
+    assert re.findall("^do    (.*)", said, re.M) == [
+        "units pbxapi-api, pbxapi-worker, pbxapi-jobs, pbxapi-backup",
+        "services enabled and running",
+    ]
+    assert installed.run(f"cat {unit}") == right
+    assert main_pid(installed) != before
+    assert installed.run("systemctl show -p NRestarts --value pbxapi-api").strip() == "0"
+    stopped = installed.run("journalctl -u pbxapi-api -o cat --no-pager | grep -c '^Stopped pbxapi-api'")
+    assert int(stopped) == 1
+    assert set(statuses) == {200, 201}
+
+
+def test_an_upgrade_refuses_no_request(installed: FusionPbxHost) -> None:
+    """One that a plugin cannot be migrated for stops, and the release before it serves on until that is mended."""
+    installed.run(
+        "mkdir /tmp/next; cd /src; cp -r pbxapi plugins sql ops docs *.toml uv.lock *.md LICENSE /tmp/next"
+    )
+    installed.run("sed -i 's/^__version__ = .*/__version__ = \"99.0.0\"/' /tmp/next/pbxapi/__init__.py")
+    plugins, settings = "/srv/plugins", "/etc/pbxapi/pbxapi.env"
+    plugin = written.write_plugin(installed.machine.files / plugins.lstrip("/"), "notes", migration="no SQL;")
+    before = main_pid(installed)
+    installed.run(f"cp -p {settings} /root/first.env; echo PBXAPI_PLUGINS_PATH={plugins} >>{settings}")
+    with traffic(installed) as statuses:
+        stopped = installed.machine.run("bash /tmp/next/ops/install.sh", check=False)
+        assert stopped.returncode == 1
+        assert "pbxapi: the plugin notes is not migrated: " in stopped.stdout
+        assert stopped.stdout.splitlines()[-1].startswith("install.sh: nothing was taken out of service.")
+        assert "/releases/99.0.0-" not in installed.run("readlink /opt/pbxapi/current")
+        assert main_pid(installed) == before
+        shutil.rmtree(plugin)
+        installed.run(f"cp -p /root/first.env {settings}")
+        said = installed.run("bash /tmp/next/ops/install.sh")
+    print(stopped.stdout, said)
     assert set(statuses) == {200, 201}
     assert installed.run("pbxapi --version").strip().endswith("99.0.0")
-    main = installed.run("systemctl show -p MainPID --value pbxapi-api").strip()
-    assert "/releases/99.0.0-" in installed.run(f"tr '\\0' ' ' < /proc/{main}/cmdline")
+    assert "/releases/99.0.0-" in installed.run(f"tr '\\0' ' ' < /proc/{main_pid(installed)}/cmdline")
     assert installed.run("systemctl show -p NRestarts --value pbxapi-api").strip() == "0"
     assert "nothing to do" in installed.run("bash /opt/pbxapi/current/ops/install.sh")
+    installed.run(
+        f"rm -r {plugins}; runuser -u postgres -- psql -q fusionpbx -c 'drop schema if exists plugin_notes'"
+    )
 
 
 def test_data_that_was_kept_are_served_by_the_next_installation(installed: FusionPbxHost) -> None:
@@ -354,3 +424,42 @@ def test_an_uninstallation_leaves_no_trace(installed: FusionPbxHost, before: tup
     assert installed.ask("GET", "/api/v1/extensions").status == 502  # what stands for PHP is not there
     assert not installed.run("systemctl list-units --all --no-legend 'pbxapi*' 'redis*' | cat").strip()
     assert "nothing" in installed.run("bash /src/ops/install.sh --uninstall; echo nothing more")
+
+
+OTHER_API = """
+	if ($uri ~ "^/api/v1/") {
+		break;
+	}
+	location ^~ /api/v1/ {
+		default_type application/json;
+		return 401 '{"message": "Unauthenticated."}';
+	}
+"""
+
+
+def test_beside_another_api_a_wheel_is_installed_at_another_prefix(
+    host: FusionPbxHost, before: object, wheel: Path
+) -> None:
+    site = "/etc/nginx/sites-available/fusionpbx"
+    text = host.run(f"cat {site}")
+    host.machine.put(site, text.replace("\t#letsencrypt\n", f"{OTHER_API}\n\t#letsencrypt\n"))
+    host.run("nginx -s reload")
+    shutil.copy(wheel, host.machine.files / "root")
+    tree, database = host.machine.tree(), host.database()
+    install = f"{INSTALL} --from /root/{wheel.name}"
+    said = host.run(install)
+    print(said)
+    assert "the prefix is /pbxapi/v1, as /api/v1 is another API's: https://fusionpbx/api/v1/" in said
+    assert host.ask("GET", "/pbxapi/v1/extensions?per_page=1").status == 200
+    made = host.ask("POST", "/pbxapi/v1/extensions", {"extension": "7503"}, Prefer="wait=30")
+    assert (made.status, made.headers["X-Change-State"]) == (201, "applied"), made.body
+    assert host.ask("GET", "/api/v1/extensions").body == b'{"message": "Unauthenticated."}'
+    again = host.run(install)
+    assert "nothing to do: everything is in place" in again
+    doctor = host.machine.run("cd / && pbxapi doctor", check=False)
+    assert not re.findall(r"^fail .*", doctor.stdout, re.M), doctor.stdout
+    host.run("bash /opt/pbxapi/current/ops/install.sh --uninstall")
+    assert host.database() == database
+    left = differences(tree, host.machine.tree())
+    assert [name for name in left if re.match("etc/(nginx|systemd|pbxapi|redis)|opt/|usr/local/", name)] == []
+    assert host.ask("GET", "/api/v1/extensions").body == b'{"message": "Unauthenticated."}'

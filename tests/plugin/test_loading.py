@@ -133,11 +133,12 @@ def test_a_plugin_serves_once_its_own_tables_are_there(
     assert left_out(registry) == {"notes": "its migrations 0001_first are not applied: run pbxapi migrate"}
     give_rights(pbx.superuser_url, config)
     own = Database(config.database_url)
-    assert [(m.owner, m.name) for m in migrate_all(config, own)] == [("notes", "0001_first")]
+    applied, failed = migrate_all(config, own)
+    assert ([(m.owner, m.name) for m in applied], failed) == ([("notes", "0001_first")], {})
     registry, client = host()
     assert left_out(registry) == {}
     assert client.list("notes") == []
-    assert migrate_all(config, own) == []
+    assert migrate_all(config, own) == ([], {})
     own.close()
 
 
@@ -159,7 +160,10 @@ def test_a_migration_that_touches_what_is_not_its_own_is_undone_and_the_others_a
     before = pbx.rows(
         "select table_name, column_name from information_schema.columns where table_schema = 'public'"
     )
-    assert [m.owner for m in migrate_all(config, pbx.database)] == ["notes"]
+    applied, failed = migrate_all(config, pbx.database)
+    assert [m.owner for m in applied] == ["notes"]
+    assert list(failed) == ["a-bad"]
+    assert reason in failed["a-bad"]
     after = pbx.rows(
         "select table_name, column_name from information_schema.columns where table_schema = 'public'"
     )
