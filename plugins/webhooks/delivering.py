@@ -93,6 +93,11 @@ def body_of(event: Mapping[str, Any]) -> bytes:
     return json.dumps(payload(event), ensure_ascii=False, separators=(",", ":")).encode()
 
 
+def gap(webhook_uuid: UUID, webhook: Mapping[str, Any]) -> dict[str, Any]:
+    """What a webhook is told that failed for longer than events are kept."""
+    return {"webhook_uuid": str(webhook_uuid), "host": webhook["host"], "from": webhook["missed_since"]}
+
+
 def deliver(run: ServiceRun) -> None:
     """Deliver until the turn is over."""
     Deliverer(run).work()
@@ -252,7 +257,7 @@ class Deliverer:
         with self._run.database.writing() as session:
             # The webhook before the delivery, as whoever changes or deletes it does.
             if outcome.delivered:
-                session.run(statements["webhooks/note_success"], webhook_uuid=webhook_uuid, domains=None)
+                self._note_success(session, webhook_uuid)
             elif row["event_id"] is not None:
                 self._note_failure(session, webhook_uuid, outcome)
             session.run(
@@ -265,6 +270,20 @@ class Deliverer:
                 error=outcome.error,
                 delay=delay,
             )
+
+    def _note_success(self, session: Any, webhook_uuid: UUID) -> None:
+        statement = self._run.statements["webhooks/note_success"]
+        webhook = session.row(statement, webhook_uuid=webhook_uuid, domains=None)
+        if webhook is None or not webhook["missed_since"]:
+            return
+        self._run.log.warning("webhook %s to %s has missed events", webhook_uuid, webhook["host"])
+        self._run.tell(
+            session,
+            "webhook.gap",
+            gap(webhook_uuid, webhook),
+            domain_uuid=webhook["domain_uuid"],
+            record_uuid=webhook_uuid,
+        )
 
     def _note_failure(self, session: Any, webhook_uuid: UUID, outcome: Outcome) -> None:
         gone = outcome.status == 410

@@ -111,7 +111,14 @@ def resume(call: Call, record: Mapping[str, Any], old: Mapping[str, Any] | None)
     if old is None or old["state"] == "active" or record["enabled"] != "true":
         return
     if "enabled" in call.data or record["url"] != old["url"]:
-        call.do("resume", webhook_uuid=record["webhook_uuid"])
+        _resume(call)
+
+
+def _resume(call: Call) -> None:
+    assert call.uuid is not None
+    webhook = call.row("resume", webhook_uuid=call.uuid)
+    if webhook and webhook["missed_since"]:
+        call.tell("webhook.gap", delivering.gap(call.uuid, webhook))
 
 
 def create(call: Call) -> Answer:
@@ -186,7 +193,7 @@ def test(call: Call) -> Answer:
         error=outcome.error,
     )
     if outcome.delivered and call.record["state"] in ("paused", "failing"):
-        call.run("resume", webhook_uuid=call.uuid)
+        _resume(call)
     data = {
         "delivery_uuid": delivery_uuid,
         "delivered": "true" if outcome.delivered else "false",
@@ -225,11 +232,11 @@ def _replay_one(call: Call, delivery_uuid: UUID) -> int:
 
 
 def prune(run: JobRun) -> None:
-    """Every hour: old deliveries are forgotten, some at a time."""
+    """Every hour: old deliveries are forgotten, some at a time; one that waits is not, it ends with its event."""
     while run.session.run(
         "delete from pbxapi.webhook_delivery where delivery_uuid in ("
         " select delivery_uuid from pbxapi.webhook_delivery"
-        "  where created_at < clock_timestamp() - make_interval(days => %(days)s)"
+        "  where created_at < clock_timestamp() - make_interval(days => %(days)s) and state <> 'waiting'"
         "  order by created_at limit 5000)",
         days=run.options["PBXAPI_WEBHOOKS_KEEP_DAYS"],
     ):
@@ -403,6 +410,20 @@ plugin = Plugin(
                     "error": _TEXT,
                 },
                 "required": ["webhook_uuid", "host", "reason", "failing_since", "error"],
+            },
+        ),
+        EventType(
+            "webhook.gap",
+            "A receiver is well again that failed for longer than events are kept: some will never come. Told to "
+            "that webhook whatever it asks for.",
+            {
+                "type": "object",
+                "properties": {
+                    "webhook_uuid": {"type": "string", "format": "uuid"},
+                    "host": _TEXT,
+                    "from": {"type": "string", "format": "date-time"},
+                },
+                "required": ["webhook_uuid", "host", "from"],
             },
         ),
         EventType(

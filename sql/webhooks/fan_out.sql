@@ -1,5 +1,6 @@
 -- Events become deliveries to the webhooks that want them, up to as many as may wait for one webhook.
 -- in:  domains uuid[] (null for all), most integer (deliveries that may wait), reach integer (events looked at)
+-- That it missed some (webhook.gap) is told to a webhook whatever it asked for.
 -- A webhook's row is held before its deliveries are written, as whoever changes it does.
 -- out: behind, whether there may be more to do at once
 -- index: event (domain_uuid, position), event (position); webhook_delivery (webhook_uuid, position)
@@ -22,8 +23,9 @@ with head as (
         from pbxapi.event as e
        where e.position > ready.position and e.position <= ready.until
          and (ready.domain_uuid is null or e.domain_uuid = ready.domain_uuid)
-         and exists (select from unnest(ready.event_types) as pattern
-                      where e.type like replace(replace(pattern, '_', '\_'), '*', '%%'))
+         and (exists (select from unnest(ready.event_types) as pattern
+                       where e.type like replace(replace(pattern, '_', '\_'), '*', '%%'))
+              or (e.type = 'webhook.gap' and e.record_uuid = ready.webhook_uuid))
        order by e.position
        limit %(most)s::integer
     ) as found

@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from standardwebhooks.webhooks import Webhook
 
-from pbxapi.data.events import note_event
+from pbxapi.data.events import note_event, prune_events
 from pbxapi.plugin import CheckRun
 from pbxapi.sandbox.database import scratch_database
 from pbxapi.sandbox.postgres import EmbeddedPostgres
@@ -414,6 +414,78 @@ def test_an_event_that_is_no_longer_kept_fails_with_that_reason(pbx, client, hoo
     assert state(pbx, webhook) == "active"
 
 
+def gone_for_long(pbx: Pbx, webhook: dict[str, Any]) -> None:
+    """What happened so far, 20 days older; and what the relay does with it."""
+    pbx.run(
+        "update pbxapi.webhook set failing_since = failing_since - interval '20 days',"
+        " paused_at = paused_at - interval '20 days', retry_at = null where webhook_uuid = %(uuid)s",
+        uuid=webhook["webhook_uuid"],
+    )
+    pbx.run("update pbxapi.event set created_at = created_at - interval '20 days'")
+    with pbx.database.writing() as session:
+        assert prune_events(session, 14)
+
+
+@pytest.mark.parametrize("end", ["enabled", "url", "test"])
+def test_a_receiver_that_was_away_for_longer_than_events_are_kept_is_told_of_the_gap(
+    pbx, client, hook, receivers, end: str
+) -> None:
+    gone, other = receivers(), receivers()
+    gone.behave = lambda _: (410, b"", {})
+    webhook = hook(gone)
+    lost = extension(client)
+    gone.wait_for(lambda: state(pbx, webhook) == "paused")
+    hook(other)
+    since = client.get("webhooks", webhook["webhook_uuid"])["failing_since"]
+    gone_for_long(pbx, webhook)
+    kept = extension(client)
+    gone.behave = lambda _: (200, b"", {})
+    if end == "test":
+        client.request("POST", f"/webhooks/{webhook['webhook_uuid']}/test")
+    else:
+        same = gone.url if end == "enabled" else f"{gone.url}?again"
+        client.update(
+            "webhooks", webhook["webhook_uuid"], **({"enabled": "true"} if end == "enabled" else {"url": same})
+        )
+    gone.wait_for(lambda: gone.events("webhook.gap"))
+    (event,) = gone.events("webhook.gap")
+    assert event["data"].pop("from")[:10] < since[:10]
+    assert event["data"] == {"webhook_uuid": webhook["webhook_uuid"], "host": gone.url.split("/")[2]}
+    gone.wait_for(lambda: kept in [told["data"].get("uuid") for told in gone.events()])
+    assert lost not in [told["data"].get("uuid") for told in gone.events()[1:]]
+    assert other.events("webhook.gap") == []
+    assert state(pbx, webhook) == "active"
+
+
+def test_one_that_fails_for_as_long_and_is_never_paused_is_told_too(pbx, client, hook, receiver, options) -> None:
+    options("PAUSE_AFTER", 90 * 86400.0)
+    receiver.behave = lambda _: (500, b"", {})
+    webhook = hook(receiver)
+    extension(client)
+    receiver.wait_for(lambda: state(pbx, webhook) == "failing")
+    gone_for_long(pbx, webhook)
+    receiver.behave = lambda _: (200, b"", {})
+    extension(client)
+    receiver.wait_for(lambda: receiver.events("webhook.gap"))
+
+
+def test_one_that_was_away_for_less_hears_of_no_gap(pbx, client, hook, receiver) -> None:
+    receiver.behave = lambda _: (410, b"", {})
+    webhook = hook(receiver)
+    made = [extension(client)]
+    receiver.wait_for(lambda: state(pbx, webhook) == "paused")
+    with pbx.database.writing() as session:
+        prune_events(session, 14)
+    receiver.behave = lambda _: (200, b"", {})
+    client.update("webhooks", webhook["webhook_uuid"], enabled="true")
+    made.append(extension(client))
+    receiver.wait_for(lambda: set(told(receiver)) == set(made))
+    assert not pbx.rows(
+        "select 1 from pbxapi.event where type = 'webhook.gap' and record_uuid = %(uuid)s",
+        uuid=webhook["webhook_uuid"],
+    )
+
+
 def test_figures_count_attempts_and_webhooks(pbx, client, hook, receiver) -> None:
     plugin = pbx.app.extensions["pbxapi"].registry.plugin("webhooks").plugin
 
@@ -440,7 +512,9 @@ def test_old_deliveries_are_forgotten(pbx, client, hook, receiver) -> None:
     run_jobs(pbx, "webhooks")
     pbx.run("update pbxapi.schedule set next_at = now() where plugin = 'webhooks'")
     pbx.run("update pbxapi.webhook_delivery set created_at = now() - interval '15 days'")
+    receiver.behave = lambda _: (410, b"", {})
     extension(client)
+    receiver.wait_for(lambda: state(pbx, webhook) == "paused")
+    pbx.run("update pbxapi.webhook_delivery set created_at = now() - interval '15 days' where state = 'waiting'")
     run_jobs(pbx, "webhooks")
-    receiver.wait_for(lambda: len(receiver.requests) == 2)
-    assert len(deliveries(pbx, webhook)) == 1
+    assert [row["state"] for row in deliveries(pbx, webhook)] == ["waiting"]
