@@ -8,6 +8,7 @@ update pbxapi.webhook as w
          where webhook_uuid = %(webhook_uuid)s
            and (%(domains)s::uuid[] is null or domain_uuid = any(%(domains)s::uuid[]))) as before
  where w.webhook_uuid = before.webhook_uuid
+   and (%(domains)s::uuid[] is null or w.domain_uuid = any(%(domains)s::uuid[]))
    and (w.failing_since is not null or w.last_success_at is null
         or w.last_success_at < clock_timestamp() - interval '5 seconds')
 returning w.domain_uuid, w.host,

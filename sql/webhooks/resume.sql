@@ -10,7 +10,7 @@ with before as (
   update pbxapi.webhook as w
      set failing_since = null, failures = 0, retry_at = null, paused_at = null
     from before
-   where w.webhook_uuid = before.webhook_uuid
+   where w.webhook_uuid = before.webhook_uuid and (w.domain_uuid = %(domain_uuid)s or w.domain_uuid is null)
 ), due as (
   update pbxapi.webhook_delivery as d
      set due_at = clock_timestamp()
