@@ -373,7 +373,9 @@ def test_an_upgrade_refuses_no_request(installed: FusionPbxHost) -> None:
     )
     installed.run("sed -i 's/^__version__ = .*/__version__ = \"99.0.0\"/' /tmp/next/pbxapi/__init__.py")
     plugins, settings = "/srv/plugins", "/etc/pbxapi/pbxapi.env"
-    plugin = written.write_plugin(installed.machine.files / plugins.lstrip("/"), "notes", migration="no SQL;")
+    plugin = written.write_plugin(
+        installed.machine.files / plugins.lstrip("/"), "notes", migration="create table note (u nonsense);"
+    )
     before = main_pid(installed)
     installed.run(f"cp -p {settings} /root/first.env; echo PBXAPI_PLUGINS_PATH={plugins} >>{settings}")
     with traffic(installed) as statuses:
