@@ -5,14 +5,18 @@ from __future__ import annotations
 import stat
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import fields
+from datetime import UTC, datetime
 from difflib import get_close_matches
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pbxapi import __version__
 from pbxapi.config import Config
 from pbxapi.data.database import implementation
 from pbxapi.data.settings import read_settings
-from pbxapi.doctor.checkup import Finding, Host, ok, skip, warn
+from pbxapi.doctor.checkup import Finding, Host, ok, readable, skip, warn
+from pbxapi.doctor.telephony import find_switch
 
 
 def programs(host: Host) -> Iterator[Finding]:
@@ -50,6 +54,46 @@ def conf_mode(host: Host) -> Iterator[Finding]:
         )
     else:
         yield ok(f"{host.conf_path} is not for everybody ({mode:o})")
+
+
+def time_zone(host: Host) -> Iterator[Finding]:
+    """The switch's own zone counts where nothing else is said; FusionPBX's pages go by a setting.
+
+    That of PostgreSQL counts nowhere: it keeps moments (timestamptz), not times of day.
+    """
+    ours = host_zone(host)
+    if ours is None or find_switch(host) is None:
+        yield skip("no process of FreeSWITCH on this host" if ours else "this host does not name its time zone")
+        return
+    with host.database.reading() as session:
+        theirs = read_settings(session, None, ["domain/time_zone"]).get("domain/time_zone", "UTC")
+    if _offsets(ours) == _offsets(theirs):
+        yield ok(f"the switch and FusionPBX's pages have the same time ({theirs})")
+        return
+    yield warn(
+        f"the switch's time zone is {ours}, that of FusionPBX's pages {theirs} (domain/time_zone)",
+        f"if both mean the same place: timedatectl set-timezone {theirs}, then start FreeSWITCH anew, or correct "
+        "the setting. Time conditions without a zone of their own, conferences' times and the days in recordings' "
+        f"folders go by {ours}",
+    )
+
+
+def host_zone(host: Host) -> str | None:
+    """The name of this host's time zone; None where it has none."""
+    with suppress(OSError):
+        _, found, name = str(host.path("/etc/localtime").readlink()).partition("zoneinfo/")
+        if found:
+            return name
+    return (readable(host.path("/etc/timezone")) or "").strip() or None
+
+
+def _offsets(zone: str) -> tuple[object, ...]:
+    """From UTC in January and in July: what tells two zones apart; a name that is none is itself."""
+    try:
+        known = ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError):
+        return (zone,)
+    return tuple(datetime(datetime.now(UTC).year, month, 1, tzinfo=known).utcoffset() for month in (1, 7))
 
 
 def cache(host: Host) -> Iterator[Finding]:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
+from marshmallow import Schema, fields
+
 from pbxapi.changes.queues import RedisFacts, read_redis
 from pbxapi.config import admin_database_url
 from pbxapi.data.database import Database, DatabaseError
 from pbxapi.data.inspection import accepts_any_password, read_server
 from pbxapi.data.migrations import MigrationError, pending_migrations
 from pbxapi.doctor.checkup import Finding, Host, fail, ok, warn
+from pbxapi.plugin.fields import TrueFalse
 from pbxapi.plugin.indexes import missing_indexes
 from pbxapi.plugin.loader import all_migrations, load_registry
-from pbxapi.plugin.rights import grant, missing_rights
+from pbxapi.plugin.rights import grant, missing_rights, table_rights
 
 SUPPORTED = range(13, 19)
 
@@ -21,6 +24,9 @@ CLOCK_SECONDS = 2.0
 """How far two clocks may be apart: a node counts as away after fifteen seconds, a signed link may live for one."""
 
 BACKUP_DAYS = 2
+
+NUMBERS = frozenset(f"v_destinations.destination_type_{kind}" for kind in ("voice", "fax", "text", "emergency"))
+"""Flags that are numbers in every version of FusionPBX, and are written as such."""
 
 
 def postgresql(host: Host) -> Iterator[Finding]:
@@ -115,6 +121,38 @@ def migrations(host: Host) -> Iterator[Finding]:
         yield fail(f"the database lacks {', '.join(f'{m.owner}/{m.name}' for m in missing)}", "pbxapi migrate")
     else:
         yield ok("all migrations are applied")
+
+
+def flags(host: Host) -> Iterator[Finding]:
+    """FusionPBX has turned flags of text into booleans, column by column; some were numbers before."""
+    registry = host.registry
+    known = {name for resource in registry.resources.values() for name in _flags(resource.schema)}
+    written = [table for table, verbs in table_rights(registry, registry.catalogue).items() if verbs - {"select"}]
+    kinds = {
+        f"{table}.{column}": registry.catalogue[table][column]
+        for table in written
+        for column in sorted(known & registry.catalogue[table].keys())
+        if f"{table}.{column}" not in NUMBERS
+    }
+    unknown = {column: kind for column, kind in kinds.items() if kind not in ("bool", "text", "varchar", "bpchar")}
+    for column, kind in unknown.items():
+        yield fail(
+            f"the flag {column} is {kind}: writing true or false to it fails",
+            "run FusionPBX's upgrade to its end, which makes it a boolean (core/upgrade/upgrade.php --schema, and "
+            "--types before 5.5)",
+        )
+    if not unknown:
+        booleans = sum(kind == "bool" for kind in kinds.values())
+        yield ok(f"{booleans} flags are booleans, {len(kinds) - booleans} text")
+
+
+def _flags(schema: Schema) -> Iterator[str]:
+    for name, found in schema.fields.items():
+        inner = found.inner if isinstance(found, fields.List) else found
+        if isinstance(inner, fields.Nested):
+            yield from _flags(inner.schema)
+        elif isinstance(inner, TrueFalse) and not found.dump_only:
+            yield name
 
 
 def indexes(host: Host) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import grp
 import os
 import pwd
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,10 +14,16 @@ from pathlib import Path
 from pbxapi.changes.nodes import read_node
 from pbxapi.doctor.checkup import Finding, Host, account, fail, ok, readable, skip, warn
 from pbxapi.errors import SwitchBarred, SwitchError
-from pbxapi.switch.commands import host_name, switch_name
+from pbxapi.switch.commands import host_name, in_access_list, switch_name
 from pbxapi.switch.event_socket import EventSocket
 
 DEFAULT_PASSWORD = "ClueCon"
+
+_NOBODYS = "203.0.113.1"
+"""An address that no host has (RFC 5737): a list that has it has them all."""
+
+_COMMENT = re.compile(r"<!--.*?-->", re.S)
+_PARAM = re.compile(r"""<param\s+name=["']([^"']*)["']\s+value=["']([^"']*)["']""")
 
 
 def event_socket(host: Host) -> Iterator[Finding]:
@@ -49,6 +56,28 @@ def event_socket(host: Host) -> Iterator[Finding]:
             "change it in event_socket.conf.xml and in switch.event_socket.password of config.conf: "
             "whoever reaches this port runs what he likes",
         )
+    yield from _access(host)
+
+
+def _access(host: Host) -> Iterator[Finding]:
+    """Who is let in, by the switch's own file and its access lists; without one, only its own host is."""
+    place = f"{host.conf.get('switch.conf.dir', '/etc/freeswitch')}/autoload_configs/event_socket.conf.xml"
+    text = readable(host.path(place))
+    if text is None:
+        return
+    params = _PARAM.findall(_COMMENT.sub("", text))
+    listens = next((value for name, value in params if name == "listen-ip"), "::")
+    lists = [value for name, value in params if name == "apply-inbound-acl"] or ["loopback.auto"]
+    if listens in ("127.0.0.1", "::1", "localhost") or lists == ["loopback.auto"]:
+        yield ok("the event socket lets in this host alone")
+        return
+    if open_ := [name for name in lists if in_access_list(host.switch, _NOBODYS, name)]:
+        yield warn(
+            f"the event socket listens on {listens}, and {', '.join(open_)} lets in whoever knows its password",
+            f"make an access list of the hosts of pbxapi's workers, and name it as apply-inbound-acl in {place}",
+        )
+        return
+    yield ok(f"the event socket listens on {listens}, and lets in {', '.join(lists)}")
 
 
 def _lets_in(host: Host, password: str) -> bool:

@@ -22,6 +22,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from email.utils import formatdate
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 from uuid import uuid4
@@ -100,6 +101,7 @@ class SwitchSimulator:
         reload_log: the same, one by one.
         max_parallel_reloads: the most reloads that were asked for at the same time; a switch wants one.
         gateways, registrations, calls: the state that the commands show.
+        access_lists: the networks that each lets in, by its name.
         variables: global variables, for `global_getvar` and `$${name}`.
         profiles: the SIP profiles by name.
         answer_delay: see slow().
@@ -145,6 +147,9 @@ class SwitchSimulator:
         self.gateways: dict[str, Gateway] = {}
         self.registrations: list[Registration] = []
         self.calls: dict[str, Call] = {}
+        self.access_lists: dict[str, Sequence[IPv4Network | IPv6Network]] = {
+            "loopback.auto": (ip_network("127.0.0.0/8"), ip_network("::1"))
+        }
         self.answer_delay = 0.0
         self.events_most = EVENTS_MOST
 
@@ -172,6 +177,7 @@ class SwitchSimulator:
         self._accepting: threading.Thread | None = None
         self._connections: set[Connection] = set()
         self._api: dict[str, Callable[[str], str]] = {
+            "acl": self._acl,
             "file_exists": lambda path: "true" if Path(path).is_file() else "false",
             "global_getvar": self._global_getvar,
             "hostname": lambda _: self.hostname,
@@ -446,6 +452,11 @@ class SwitchSimulator:
         if answer == "Success":
             self.fire("RELOADXML", {})
         return answer
+
+    def _acl(self, argument: str) -> str:
+        address, _, name = argument.partition(" ")
+        networks = self.access_lists.get(name, ())
+        return "true" if any(ip_address(address) in network for network in networks) else "false"
 
     def _reloadacl(self, _: str) -> str:
         answer = self._reload_xml("reloadacl")

@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from html import unescape
+from ipaddress import ip_address
 from urllib.parse import unquote
 from uuid import UUID
 
@@ -367,6 +368,15 @@ def host_name(switch: EventSocket) -> str:
 def switch_name(switch: EventSocket) -> str:
     """The name that the switch gives its rows of registrations, channels and calls; often the host name."""
     return _word(switch, "switchname")
+
+
+def in_access_list(switch: EventSocket, address: str, name: str) -> bool:
+    """Whether an access list lets an address in; one that the switch does not know lets nobody in."""
+    command = f"acl {ip_address(address)} {_named(_VARIABLE, name, 'access list')}"
+    answer = switch.api(command).strip()
+    if answer not in ("true", "false"):
+        raise _refused(command, answer)
+    return answer == "true"
 
 
 def global_variable(switch: EventSocket, name: str) -> str | None:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -220,6 +221,69 @@ def test_a_password_of_the_event_socket_that_everybody_knows(
     assert "everybody knows (ClueCon)" in said(look("event socket"), "warn")
     monkeypatch.setattr(pbx.switch, "password", "a better one")
     assert levels(look("event socket", esl_password="a better one")) == {"ok"}
+
+
+EVENT_SOCKET = """
+<configuration name="event_socket.conf" description="Socket Client">
+  <settings>
+    <param name="listen-ip" value="{listens}"/>
+    <!-- <param name="apply-inbound-acl" value="loopback.auto"/> -->
+    {acl}
+  </settings>
+</configuration>
+"""
+
+
+@pytest.mark.parametrize(
+    ("listens", "acl", "level", "told"),
+    [
+        ("127.0.0.1", "", "ok", "lets in this host alone"),
+        ("::", "", "ok", "lets in this host alone"),
+        ("0.0.0.0", "loopback.auto", "ok", "lets in this host alone"),
+        ("0.0.0.0", "workers", "ok", "listens on 0.0.0.0, and lets in workers"),
+        ("10.1.2.3", "lan", "warn", "listens on 10.1.2.3, and lan lets in whoever knows its password"),
+    ],
+)
+def test_whom_the_access_list_of_the_event_socket_lets_in(
+    host: Host, pbx: Pbx, look: Look, listens: str, acl: str, level: str, told: str
+) -> None:
+    pbx.switch.access_lists |= {"workers": [ip_network("10.1.2.0/24")], "lan": [ip_network("0.0.0.0/0")]}
+    folder = host.path("/etc/freeswitch/autoload_configs")
+    folder.mkdir(parents=True)
+    param = acl and f'<param name="apply-inbound-acl" value="{acl}"/>'
+    (folder / "event_socket.conf.xml").write_text(EVENT_SOCKET.format(listens=listens, acl=param))
+    assert told in said(look("event socket"), level)
+
+
+@pytest.mark.parametrize(("kind", "level"), [("text", "ok"), ("numeric", "fail")])
+def test_a_flag_that_is_a_number_is_named(pbx: Pbx, look: Look, kind: str, level: str) -> None:
+    def become(kind: str) -> None:
+        column = "v_ring_group_destinations alter column destination_enabled"
+        pbx.run(f"alter table {column} type {kind} using null::{kind}")
+
+    become(kind)
+    try:
+        found = look("flags")
+    finally:
+        become("boolean")
+    assert levels(found) == {level}
+    named = "v_ring_group_destinations.destination_enabled is numeric" in said(found, "fail")
+    assert named is (level == "fail")
+
+
+def test_a_switch_in_another_time_zone_than_fusionpbxs_pages(
+    host: Host, pbx: Pbx, look: Look, freeswitch: Callable[[int], None]
+) -> None:
+    etc = host.path("/etc")
+    etc.mkdir(parents=True)
+    assert "does not name its time zone" in said(look("time zone"), "skip")
+    (etc / "timezone").write_text("Europe/Berlin\n")
+    assert "no process of FreeSWITCH" in said(look("time zone"), "skip")
+    freeswitch(0o007)
+    host.path("/proc").symlink_to("/proc")
+    assert "time zone is Europe/Berlin, that of FusionPBX's pages UTC" in said(look("time zone"), "warn")
+    (etc / "localtime").symlink_to("/usr/share/zoneinfo/Etc/UTC")
+    assert "have the same time (UTC)" in said(look("time zone"), "ok")
 
 
 @pytest.fixture

@@ -348,6 +348,9 @@ def test_python_esl_sends_events_and_runs_jobs(switch):
 
 ANSWERS = {
     "reloadxml": "+OK [Success]\n",
+    "acl 127.0.0.1 loopback.auto": "true",
+    "acl 192.0.2.1 loopback.auto": "false",
+    "acl 192.0.2.1 nosuch": "false",
     "reloadacl": "+OK acl reloaded\n",
     "sofia profile external rescan": "Reload XML [Success]\n+OK scan complete\n",
     "sofia profile nosuch rescan": "Invalid Profile [nosuch]",

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import time
+from ipaddress import ip_network
 
 import pytest
 
@@ -89,6 +90,16 @@ def test_access_lists_are_read_again(simulator, switch):
     simulator.break_xml("[error near line 108]: unexpected closing tag </section>")
     with pytest.raises(SwitchRefused, match="line 108"):
         commands.reload_acl(switch)
+
+
+def test_an_access_list_says_whom_it_lets_in(simulator, switch):
+    simulator.access_lists["workers"] = [ip_network("192.0.2.0/24")]
+    assert commands.in_access_list(switch, "192.0.2.7", "workers") is True
+    assert commands.in_access_list(switch, "198.51.100.7", "workers") is False
+    assert commands.in_access_list(switch, "192.0.2.7", "nosuch") is False
+    for address, name in (("192.0.2.7\n", "workers"), ("192.0.2.7", "workers\n"), ("pbx", "workers")):
+        with pytest.raises(ValueError):
+            commands.in_access_list(switch, address, name)
 
 
 # Gateways
