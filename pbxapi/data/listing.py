@@ -137,6 +137,7 @@ class Listing:
     ) -> None:
         self.statement = statement
         self.columns = tuple(columns)
+        self.tables = statement.tables | (count.tables if count else frozenset())
         self.sorts = sorts
         self._id = id
         self._search = tuple(search)
@@ -221,8 +222,11 @@ class Listing:
         sort = self.sorts[request.sort.removeprefix("-")]
         place = sort.expression(f"r.{sort.column}")
         if form == "after":
-            value = sort.expression("%(_after)s")
-            conditions.append(f"({place}, r.{self._id}) {'<' if descending else '>'} ({value}, %(_after_id)s)")
+            value, sign = sort.expression("%(_after)s"), "<" if descending else ">"
+            # Of a pair and a bound that the statement itself has on the column, an index may be entered at the
+            # bound, and be read from there. Of two bounds it is entered at the narrower one.
+            conditions.append(f"{place} {sign}= {value}")
+            conditions.append(f"({place}, r.{self._id}) {sign} ({value}, %(_after_id)s)")
         where = f"\nwhere {' and '.join(conditions)}" if conditions else ""
         if form == "count":
             return f"select count(*) {source}{where}"

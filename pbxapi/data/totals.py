@@ -1,21 +1,28 @@
-"""Totals of long lists, counted at most every two seconds.
+"""Totals of long lists, which are not counted for each page.
 
-Counting 100,000 rows takes longer than everything else that a list does. So a large total is remembered for a
-moment, and only while no change of the domain has been noted since: nobody is shown a total older than his own
-last write. What FusionPBX's pages and the switch write beside us shows after two seconds at the latest.
+Counting 100,000 rows takes longer than everything else that a list does. So a large total is remembered, and only
+while no change of the domain has been noted since: nobody is shown a total older than his own last write. What
+FusionPBX's pages and the switch write beside us PostgreSQL's statistics tell, as a rule when the connection that
+wrote ends; so such a total is out of date for two seconds, and for a minute at most.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 from uuid import UUID
 
 from pbxapi.data.database import Row, Session
 
 SECONDS = 2.0
+"""For which a total is believed that somebody else may have changed meanwhile."""
+
+SECONDS_MOST = 60.0
+"""For which one is believed that nobody seems to have changed, or that is an estimate anyway."""
+
 LARGE = 2_000
 """Totals below this are always counted: it costs no more than looking whether they still hold."""
 
@@ -29,6 +36,13 @@ select count(*) as changes, max(created_at) as newest
  where domain_uuid = %(domain_uuid)s and created_at > clock_timestamp() - interval '1 minute'
 """
 
+# Null where one of them is no plain table: what a view shows is written elsewhere.
+_WRITTEN = """
+select case when bool_and(relkind = 'r') then sum(
+         pg_stat_get_tuples_inserted(oid) + pg_stat_get_tuples_updated(oid) + pg_stat_get_tuples_deleted(oid)) end
+  from pg_class where oid in (select to_regclass(name) from unnest(%(tables)s::text[]) as name)
+"""
+
 Total = tuple[int, bool]
 """How many rows there are, and whether that is an estimate."""
 
@@ -37,6 +51,7 @@ Total = tuple[int, bool]
 class _Known:
     total: Total
     mark: Row | None
+    written: Decimal | None
     counted_at: float
 
 
@@ -47,27 +62,35 @@ class Totals:
         self._known: dict[Hashable, _Known] = {}
         self._lock = threading.Lock()
 
-    def get(self, session: Session, domain_uuid: UUID, key: Hashable, count: Callable[[], Total]) -> Total:
+    def get(
+        self, session: Session, domain_uuid: UUID, key: Hashable, tables: Iterable[str], count: Callable[[], Total]
+    ) -> Total:
         """The total of one list.
 
         Args:
             domain_uuid: whose writes make it void.
             key: which list, with all that it is narrowed by.
+            tables: whose rows decide it.
             count: counts it.
         """
         known = self._known.get(key)
         if known is None:
             total = count()
             if total[0] >= LARGE:
-                # From now on the mark is read first: it must be no younger than the count.
-                self._remember(key, _Known(total, None, float("-inf")))
+                # From now on the marks are read first: they must be no younger than the count.
+                self._remember(key, _Known(total, None, None, float("-inf")))
             return total
         mark = session.row(_MARK, domain_uuid=domain_uuid)
-        now = time.monotonic()
-        if mark == known.mark and now - known.counted_at < SECONDS:
+        age = time.monotonic() - known.counted_at
+        if mark == known.mark and age < SECONDS:
             return known.total
+        written = session.value(_WRITTEN, tables=sorted(tables))
+        same = known.total[1] or (written is not None and written == known.written)
+        if mark == known.mark and age < SECONDS_MOST and same:
+            return known.total
+        now = time.monotonic()
         total = count()
-        self._remember(key, _Known(total, mark, now))
+        self._remember(key, _Known(total, mark, written, now))
         return total
 
     def _remember(self, key: Hashable, known: _Known) -> None:

@@ -87,6 +87,7 @@ def list_records(call: Call) -> Answer:
         call.session,
         call.caller.domain_uuid,
         (id(listing), most, narrowed),
+        listing.tables,
         lambda: _total(call.session, listing, request, parameters, most),
     )
     pagination |= {"total": total, "total_pages": -(-total // per_page)}

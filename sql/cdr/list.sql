@@ -2,7 +2,8 @@
 -- in:  domain_uuid uuid, start_date and end_date timestamptz or null (from, and before), direction text or null,
 --      extension text or null, caller_id a like pattern or null
 -- out: the columns of a list row; stamps as timestamptz, for the caller to show in the domain's time zone
--- index: v_xml_cdr (domain_uuid, start_stamp desc, xml_cdr_uuid desc), recommended by doctor
+-- index: v_xml_cdr (domain_uuid, start_stamp desc, xml_cdr_uuid desc), recommended by doctor; a bound that takes its
+--        end in is spelled as a cursor's is, or PostgreSQL 18 begins at this one instead of at the cursor
 select c.xml_cdr_uuid,
        coalesce(c.direction, '') as direction,
        coalesce(c.caller_id_name, '') as caller_id_name,
@@ -24,7 +25,7 @@ select c.xml_cdr_uuid,
   from v_xml_cdr as c
  where c.domain_uuid = %(domain_uuid)s
    and c.start_stamp >= coalesce(%(start_date)s::timestamptz, '-infinity')
-   and c.start_stamp < coalesce(%(end_date)s::timestamptz, 'infinity')
+   and c.start_stamp <= coalesce(%(end_date)s::timestamptz - interval '1 microsecond', 'infinity')
    and (%(direction)s::text is null or c.direction = %(direction)s)
    and (%(extension)s::text is null
         or c.caller_id_number = %(extension)s
