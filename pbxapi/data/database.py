@@ -5,18 +5,21 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import lru_cache
 from typing import Any, LiteralString
 
 import orjson
 import psycopg
-from psycopg import RawCursor, RawServerCursor
+from psycopg import RawServerCursor, pq
 from psycopg.rows import dict_row
 from psycopg.types.json import JsonbDumper, set_json_dumps, set_json_loads
 from psycopg_pool import ConnectionPool, PoolTimeout
 
+from pbxapi.data.rounds import Asked
+from pbxapi.data.rounds import Connection as Connection
+from pbxapi.data.rounds import Row as Row
 from pbxapi.data.statements import Statement, number_parameters
 
 log = logging.getLogger(__name__)
@@ -24,9 +27,6 @@ log = logging.getLogger(__name__)
 set_json_loads(orjson.loads)
 set_json_dumps(orjson.dumps)
 psycopg.adapters.register_dumper(dict, JsonbDumper)  # a dictionary is a value of jsonb
-
-Row = dict[str, Any]
-Connection = psycopg.Connection[Row]
 
 DatabaseError = psycopg.Error
 """Whatever PostgreSQL or the way to it answers instead of rows."""
@@ -56,6 +56,9 @@ DISMANTLED = (
 """Rights or tables are gone, as while a dump is restored; an operator has to mend it, or is about to."""
 
 _BROKEN = (psycopg.OperationalError, psycopg.InterfaceError)
+
+_IDLE = pq.TransactionStatus.IDLE
+_IN_TRANSACTION = (pq.TransactionStatus.INTRANS, pq.TransactionStatus.INERROR)
 
 
 # The server's own keepalives, which by default begin after two hours: until then it would keep the locks of a host
@@ -90,18 +93,20 @@ class Session:
     def __init__(self, database: Database, writing: bool) -> None:
         self._database = database
         self._writing = writing
-        self._stack = ExitStack()
+        self._lent: AbstractContextManager[Connection] | None = None
         self._connection: Connection | None = None
-        self._pipeline: psycopg.Pipeline | None = None
+        self._used = False
+        self._waiting: list[Asked] = []
         self.statements_run = 0
 
     def rows(self, statement: Statement | str, /, **parameters: Any) -> list[Row]:
         """All rows of a select (or of ``returning``), as dictionaries."""
-        return self._execute(statement, parameters).fetchall()
+        return self.ask(statement, **parameters)()
 
     def row(self, statement: Statement | str, /, **parameters: Any) -> Row | None:
         """The first row, or None."""
-        return self._execute(statement, parameters).fetchone()
+        rows = self.rows(statement, **parameters)
+        return rows[0] if rows else None
 
     def value(self, statement: Statement | str, /, **parameters: Any) -> Any:
         """The first column of the first row, or None."""
@@ -110,10 +115,24 @@ class Session:
 
     def run(self, statement: Statement | str, /, **parameters: Any) -> int:
         """Run a statement; how many rows it touched."""
-        cursor = self._execute(statement, parameters)
-        if self._pipeline is not None:
-            self._pipeline.sync()
-        return cursor.rowcount
+        asked = self._execute(statement, parameters)
+        self._settle()
+        return asked.touched
+
+    def ask(self, statement: Statement | str, /, **parameters: Any) -> Callable[[], list[Row]]:
+        """Ask for the rows of a statement, which are there once what is returned is called.
+
+        Whatever is asked before that is answered in the same round trip.
+        """
+        asked = self._execute(statement, parameters)
+
+        def rows() -> list[Row]:
+            if asked.rows is None:
+                self._settle()
+            assert asked.rows is not None, "its round has failed"
+            return asked.rows
+
+        return rows
 
     def do(self, statement: Statement | str, /, **parameters: Any) -> None:
         """Run a statement of which nothing need be known; a session that writes does not wait for it.
@@ -121,6 +140,8 @@ class Session:
         Should it fail, the next statement with an answer, or the commit, fails with its fault.
         """
         self._execute(statement, parameters)
+        if not self._writing:
+            self._settle()
 
     def do_many(self, statement: Statement, rows: Sequence[Mapping[str, Any]]) -> None:
         """As `do`, for each of many rows of parameters; a plain insert takes them all at once."""
@@ -133,7 +154,9 @@ class Session:
                 self.do(statement.many, rows=given.decode())
                 return
         for row in rows:
-            self.do(statement, **row)
+            self._execute(statement, row)
+        if not self._writing:
+            self._settle()
 
     def stream(self, statement: Statement | str, /, **parameters: Any) -> Iterator[Row]:
         """Rows one by one through a server-side cursor: constant memory for any number."""
@@ -147,12 +170,18 @@ class Session:
     @contextmanager
     def nested(self) -> Iterator[None]:
         """A part of the transaction that is undone by itself when it fails, and the session goes on."""
-        if self.statements_run == 0:
-            self.run("select")  # should the connection have died idle, it is replaced now
-        with self._connect().transaction():
+        self._waiting.append(Asked("savepoint part"))
+        self._settle()
+        try:
             yield
-            if self._pipeline is not None:
-                self._pipeline.sync()  # what is still on its way fails here, if it fails
+            self._waiting.append(Asked("release savepoint part"))
+            self._settle()  # what is still on its way fails here, if it fails
+        except BaseException:
+            self._waiting.clear()
+            if not self.lost:
+                self._waiting += [Asked("rollback to savepoint part"), Asked("release savepoint part")]
+                self._settle()
+            raise
 
     @property
     def lost(self) -> bool:
@@ -166,73 +195,86 @@ class Session:
         each thread. A session that writes keeps it, and its transaction.
         """
         if not self._writing:
-            self._stack.close()
-            self._stack = ExitStack()
-            self._connection = None
+            self._settle()
+            self._leave()
 
     def _connect(self) -> Connection:
         if self._connection is None:
-            self._connection = self._stack.enter_context(self._database.lend())
-            if self._writing:
-                # Statements of which nothing need be known travel with the next one that is waited for.
-                self._pipeline = self._stack.enter_context(self._connection.pipeline())
-                self._stack.enter_context(self._connection.transaction())
+            self._lent = self._database.lend()
+            self._connection = self._lent.__enter__()
+            self._used = False
         return self._connection
 
-    def _execute(self, statement: Statement | str, parameters: Mapping[str, Any]) -> psycopg.Cursor[Row]:
-        first = self.statements_run == 0
+    def _leave(self) -> None:
+        if self._lent is not None and self._connection is not None:
+            self._lent.__exit__(None, None, None)
+        self._lent = self._connection = None
+
+    def _execute(self, statement: Statement | str, parameters: Mapping[str, Any]) -> Asked:
+        """Have a statement run in the next round."""
         self.statements_run += 1
+        text, names = _numbered(statement)
+        asked = Asked(text, [parameters[name] for name in names])
+        self._waiting.append(asked)
+        return asked
+
+    def _settle(self) -> None:
+        """Make the round: all that waits is sent, and answered."""
+        if not self._waiting:
+            return
+        asked, self._waiting = self._waiting, []
         try:
-            return self._send(statement, parameters, wait=first)
+            self._round(asked)
         except _BROKEN as error:
-            if not first or not self._lost(error):
+            # The pool does not test what it lends: a connection that PostgreSQL closed while it lay idle fails at
+            # its first round, when nothing is lost by taking a fresh one.
+            if self._used or not self._lost(error):
                 raise
+            self._leave()
+            log.info("a connection to PostgreSQL was lost; taking a fresh one")
+            self._database.drop_idle()
         except STALE:
-            if not self._between_transactions():
+            if self._connection is None or self._connection.info.transaction_status != _IDLE:
                 raise
             # What is prepared on a connection goes with it.
-            self._forget()
+            self._leave()
             self._database.renew()
-            return self._send(statement, parameters, wait=True)
-        # The pool does not test what it lends: a connection that PostgreSQL closed while it lay idle fails at
-        # its first statement, when nothing is lost by taking a fresh one.
-        self._forget()
-        self._database.drop_idle()
-        return self._send(statement, parameters, wait=True)
+        else:
+            return
+        self._round(asked)
 
-    def _between_transactions(self) -> bool:
-        idle = psycopg.pq.TransactionStatus.IDLE
-        return self._connection is not None and self._connection.info.transaction_status == idle
-
-    def _send(
-        self, statement: Statement | str, parameters: Mapping[str, Any], *, wait: bool
-    ) -> psycopg.Cursor[Row]:
-        text, names = _numbered(statement)
+    def _round(self, asked: Sequence[Asked]) -> None:
         connection = self._connect()
-        cursor = RawCursor(connection, row_factory=dict_row)
-        cursor.execute(text, [parameters[name] for name in names])
-        if wait and self._pipeline is not None:
-            self._pipeline.sync()
-        return cursor
+        if self._writing and not self._used:
+            asked = [Asked("begin"), *asked]
+        connection.ask(asked)
+        self._used = True
 
     def _lost(self, error: psycopg.Error) -> bool:
         if self._connection is None:
             return isinstance(error, psycopg.OperationalError) and not isinstance(error, PoolTimeout)
         return self._connection.closed
 
-    def _forget(self) -> None:
-        try:
-            self._stack.close()
-        except _BROKEN:
-            log.info("a connection to PostgreSQL was lost; taking a fresh one")
-        self._stack = ExitStack()
-        self._connection = self._pipeline = None
-
     def __enter__(self) -> Session:
         return self
 
-    def __exit__(self, *exception: Any) -> None:
-        self._stack.__exit__(*exception)
+    def __exit__(self, kind: type[BaseException] | None, *_: Any) -> None:
+        try:
+            if kind is None:
+                self._finish()
+        finally:
+            if self._connection is not None and self._connection.info.transaction_status in _IN_TRANSACTION:
+                with suppress(*_BROKEN):  # then PostgreSQL has done so itself
+                    self._connection.ask([Asked("rollback")])
+            self._leave()
+
+    def _finish(self) -> None:
+        if self._writing:
+            if not self._used:
+                self._settle()  # a round that commits cannot be made again: nobody would know whether it did
+            if self._used:
+                self._waiting.append(Asked("commit"))
+        self._settle()
 
 
 class Database:
@@ -310,7 +352,7 @@ class Database:
         }
 
     def _connect(self) -> Connection:
-        return psycopg.connect(self._url, **self._arguments())
+        return Connection.connect(self._url, **self._arguments())
 
     def _current_pool(self) -> ConnectionPool[Connection]:
         # A forked child must not use its parent's sockets: the pool belongs to one process.
@@ -319,6 +361,7 @@ class Database:
                 if self._pool is None or self._pid != os.getpid():
                     self._pool = ConnectionPool(
                         self._url,
+                        connection_class=Connection,
                         kwargs=self._arguments(),
                         min_size=1,
                         max_size=self._max_size,

@@ -164,6 +164,7 @@ class Call:
         registry: all plugins that were found, those left out too.
         change_id: what the caller can ask for: the change that was noted, or the batch that it is one of.
         batch_id: the batch that the call is part of.
+        known: the settings that it has read.
     """
 
     resource: LoadedResource
@@ -185,6 +186,7 @@ class Call:
     warnings: list[str] = field(default_factory=list)
     change_id: UUID | None = None
     batch_id: UUID | None = None
+    known: dict[frozenset[str], Settings] = field(default_factory=dict, repr=False)
 
     def rows(self, statement: str, /, **parameters: Any) -> list[Row]:
         """All rows of one of the resource's statements; ``domain_uuid`` is added."""
@@ -217,8 +219,17 @@ class Call:
         self.session.do_many(self.resource.statement(statement), stored)
 
     def settings(self, *names: str) -> Settings:
-        """FusionPBX's settings ``category/subcategory`` for this domain, in one statement."""
-        return read_settings(self.session, self.caller.domain_uuid, names)
+        """FusionPBX's settings ``category/subcategory`` for this domain, in one statement.
+
+        Those that `Resource.settings` names are read together, at the first of them that the call asks for.
+        """
+        declared = self.resource.settings
+        if not declared.issuperset(names):
+            return read_settings(self.session, self.caller.domain_uuid, names)
+        if not self.known:
+            self.known[declared] = read_settings(self.session, self.caller.domain_uuid, declared)
+        found = self.known[declared]
+        return Settings({name: found[name] for name in names if name in found})
 
     @property
     def options(self) -> Mapping[str, Any]:

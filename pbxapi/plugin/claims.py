@@ -4,10 +4,12 @@ somewhere. Checked for any number of records at once, under locks, since the dat
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from pbxapi.data.database import Row
 from pbxapi.errors import ApiError, duplicate, invalid
 from pbxapi.plugin.fields import Link, links_in, may_link
 
@@ -73,10 +75,10 @@ class _Uniques:
             else None
             for record, names in zip(records, changed, strict=True)
         ]
-        wanted = sorted({values for values in self._values if values})
-        self._taken = self._find(call, unique, wanted) if wanted else set()
+        self._wanted = sorted({values for values in self._values if values})
+        self._found = self._ask(call, unique, self._wanted) if self._wanted else list
 
-    def _find(self, call: Call, unique: Unique, wanted: list[tuple[str, ...]]) -> set[tuple[str, ...]]:
+    def _ask(self, call: Call, unique: Unique, wanted: list[tuple[str, ...]]) -> Callable[[], list[Row]]:
         declaration = call.resource.declaration
         everywhere = unique.everywhere(call) if callable(unique.everywhere) else unique.everywhere
         owner = "everywhere" if everywhere else call.caller.domain_uuid
@@ -91,8 +93,11 @@ class _Uniques:
             f" where (%(own)s::uuid is null or t.{declaration.id} <> %(own)s)"
             + ("" if everywhere else " and t.domain_uuid = %(domain_uuid)s")
         )
-        rows = call.session.rows(text, **asked, own=call.uuid, domain_uuid=call.caller.domain_uuid)
-        return {wanted[row["place"] - 1] for row in rows}
+        return call.session.ask(text, **asked, own=call.uuid, domain_uuid=call.caller.domain_uuid)
+
+    @cached_property
+    def _taken(self) -> set[tuple[str, ...]]:
+        return {self._wanted[row["place"] - 1] for row in self._found()}
 
     def fault(self, place: int) -> ApiError | None:
         taken = self._values[place] in self._taken
@@ -109,21 +114,26 @@ class _Numbers:
     def __init__(self, call: Call, numbers: Sequence[Mapping[str, str]]) -> None:
         self._label = call.resource.declaration.label
         self._numbers = numbers
-        self._taken: dict[str, str] = {}
         wanted = sorted({number for named in numbers for number in named.values()})
-        if not wanted:
-            return
+        self._found = self._ask(call, wanted) if wanted else list
+
+    def _ask(self, call: Call, wanted: list[str]) -> Callable[[], list[Row]]:
         domain = call.caller.domain_uuid
         call.lock_all(("number", domain, number) for number in wanted)
-        found = call.session.rows(
+        return call.session.ask(
             call.resource.shared["number_taken"],
             numbers=wanted,
             domain_uuid=domain,
             domain_name=call.caller.domain_name,
             own=call.uuid,
         )
-        for row in found:
-            self._taken.setdefault(row["number"], row["what"])
+
+    @cached_property
+    def _taken(self) -> dict[str, str]:
+        taken: dict[str, str] = {}
+        for row in self._found():
+            taken.setdefault(row["number"], row["what"])
+        return taken
 
     def fault(self, place: int) -> ApiError | None:
         for field, number in self._numbers[place].items():
@@ -154,11 +164,14 @@ class _Links:
         wanted: dict[Target, set[str]] = {}
         for _, target, uuid in (link for links in self._links for link in links):
             wanted.setdefault(target, set()).add(uuid)
-        self._found = {target: find_linked(call, target, uuids) for target, uuids in wanted.items()}
+        self._found = {target: ask_linked(call, target, uuids) for target, uuids in wanted.items()}
+        self._linked: dict[Target, set[UUID]] = {}
 
     def fault(self, place: int) -> ApiError | None:
         for where, target, uuid in self._links[place]:
-            if UUID(uuid) not in self._found[target]:
+            if target not in self._linked:
+                self._linked[target] = {row["uuid"] for row in self._found[target]()}
+            if UUID(uuid) not in self._linked[target]:
                 return dead_link(where)
         return None
 
@@ -177,8 +190,13 @@ def dead_link(field: str) -> ApiError:
 
 def find_linked(call: Call, target: Target, uuids: Iterable[str]) -> set[UUID]:
     """Those of some uuids that a link may lead to."""
+    return {row["uuid"] for row in ask_linked(call, target, uuids)()}
+
+
+def ask_linked(call: Call, target: Target, uuids: Iterable[str]) -> Callable[[], list[Row]]:
+    """As `find_linked`, as rows that are there once they are asked for."""
     table, column, shared = target
     owner = "(domain_uuid = %(domain_uuid)s or domain_uuid is null)" if shared else "domain_uuid = %(domain_uuid)s"
     text = f"select {column} as uuid from {table} where {column} = any(%(uuids)s) and {owner}"
     wanted = [UUID(uuid) for uuid in uuids]
-    return {row["uuid"] for row in call.session.rows(text, uuids=wanted, domain_uuid=call.caller.domain_uuid)}
+    return call.session.ask(text, uuids=wanted, domain_uuid=call.caller.domain_uuid)

@@ -76,6 +76,7 @@ class LoadedResource:
         shared: the product's own statements that all resources use.
         options: values of the plugin's settings.
         owned: whether each of its records belongs to a domain, or to all.
+        settings: FusionPBX's settings that its writes look at, its limit too.
         fault: why the database at hand cannot serve it; empty where it can.
     """
 
@@ -99,6 +100,7 @@ class LoadedResource:
         self.shared = shared
         self.schema: Record = declaration.schema()
         self.secrets = self.schema.secrets()
+        self.settings = frozenset((*declaration.settings, f"limit/{declaration.limit}"))
         self.nullable = frozenset(n for n, f in self.schema.fields.items() if f.dump_only and f.allow_none)
 
     def statement(self, name: str) -> Statement:

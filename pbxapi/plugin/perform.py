@@ -139,6 +139,7 @@ def perform_within(
         query={},
         data={},
         warnings=[],
+        known={},
     )
     answer = perform(own, lambda: body or {})
     call.change_id = own.change_id or call.change_id

@@ -183,6 +183,8 @@ class Resource:
         numbers: fields that hold a number dialled in the domain.
         indexes: indexes that its statements want, as ``table (columns)``; doctor tells which are missing.
         limit: name of the setting ``limit/...`` that bounds how many there may be.
+        settings: FusionPBX's settings that its writes look at (`Call.settings`), as ``category/subcategory``: they
+            and the limit are read in one statement, once in a call.
         standard: which of list, get, create, update, delete are offered.
         bulk: ``import`` makes records of the lines of a file; ``export`` streams all rows as CSV or NDJSON: those
             of ``export.sql``, with every field that can be written, where there is one, else those of the list.
@@ -218,6 +220,7 @@ class Resource:
     numbers: tuple[str, ...] = ()
     indexes: tuple[str, ...] = ()
     limit: str = ""
+    settings: tuple[str, ...] = ()
     standard: tuple[str, ...] = STANDARD
     bulk: tuple[str, ...] = ()
     operations: tuple[Operation, ...] = ()

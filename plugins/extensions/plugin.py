@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from pbxapi_plugins.voicemails.boxes import (
+    BOX_SETTINGS,
     Voicemail,
     box_number,
     folder,
@@ -311,6 +312,7 @@ extensions = Resource(
         "v_voicemails (domain_uuid, voicemail_id)",
     ),
     limit="extensions",
+    settings=BOX_SETTINGS,
     bulk=("import", "export"),
     prepare=prepare,
     store=store,

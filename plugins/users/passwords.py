@@ -15,6 +15,7 @@ _RULES = {
     "users/password_uppercase": (r"[A-Z]", "an upper-case letter"),
     "users/password_special": (r"[^0-9A-Za-z_]", "a special character"),
 }
+PASSWORD_SETTINGS = (_LENGTH, *_RULES)
 _DEFAULT_LENGTH = 12
 """Where FusionPBX's setting is missing."""
 
@@ -25,7 +26,7 @@ def check_password(call: Call, password: str) -> None:
     Raises:
         ApiError: 400 with the first rule that it breaks.
     """
-    settings = call.settings(_LENGTH, *_RULES)
+    settings = call.settings(*PASSWORD_SETTINGS)
     length = settings.number(_LENGTH)
     length = _DEFAULT_LENGTH if length is None else length
     if len(password) < length:

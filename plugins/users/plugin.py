@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 from pbxapi.plugin import Call, Change, Effect, Plugin, Refresh, Resource, Unique, forbidden, invalid
 
-from .passwords import check_password, hash_password
+from .passwords import PASSWORD_SETTINGS, check_password, hash_password
 from .schemas import User
 
 SUPERADMIN = "superadmin"
@@ -152,6 +152,7 @@ users = Resource(
         Unique(("api_key",), everywhere=_unique_everywhere),
     ),
     limit="users",
+    settings=("users/username_format", "users/unique", *PASSWORD_SETTINGS),
     prepare=prepare,
     store=store,
     remove=remove,

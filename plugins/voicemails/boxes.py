@@ -36,15 +36,21 @@ def folder(domain_name: str, voicemail_id: str) -> str:
     return f"default/{domain_name}/{voicemail_id}"
 
 
+_FILE, _KEEP, _TRANSCRIBE = BOX_SETTINGS = (
+    "voicemail/voicemail_file",
+    "voicemail/keep_local",
+    "voicemail/transcription_enabled_default",
+)
+"""FusionPBX's settings that say what a new box is like."""
+
+
 def new_box_defaults(call: Call) -> dict[str, str]:
     """What FusionPBX's settings say of a new box."""
-    settings = call.settings(
-        "voicemail/voicemail_file", "voicemail/keep_local", "voicemail/transcription_enabled_default"
-    )
+    settings = call.settings(*BOX_SETTINGS)
     return {
-        "voicemail_file": settings.get("voicemail/voicemail_file", "attach"),
-        "voicemail_local_after_email": settings.get("voicemail/keep_local", "true"),
-        "voicemail_transcription_enabled": settings.get("voicemail/transcription_enabled_default", "false"),
+        "voicemail_file": settings.get(_FILE, "attach"),
+        "voicemail_local_after_email": settings.get(_KEEP, "true"),
+        "voicemail_transcription_enabled": settings.get(_TRANSCRIBE, "false"),
     }
 
 

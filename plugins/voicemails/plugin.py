@@ -38,7 +38,7 @@ from pbxapi.plugin import (
 )
 from pbxapi.plugin.dialling import NUMBER, check_action
 
-from .boxes import Voicemail, folder, hold_numbers, new_box_defaults, new_pin
+from .boxes import BOX_SETTINGS, Voicemail, folder, hold_numbers, new_box_defaults, new_pin
 
 _COUNTED = frozenset({"voicemail_id", "voicemail_enabled", "voicemail_local_after_email"})
 """Fields on which it depends whether phones are told of messages."""
@@ -175,6 +175,7 @@ voicemails = Resource(
     },
     filters=("voicemail_id", "voicemail_mail_to", "voicemail_enabled"),
     unique=("voicemail_id",),
+    settings=BOX_SETTINGS,
     operations=(
         Operation(
             "messages",
