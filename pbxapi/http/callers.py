@@ -109,10 +109,9 @@ class Callers:
             ApiError: 401 UNAUTHORIZED, in the same words whatever is wrong with it; 500 CONFIG_ERROR where it is
                 wrong and the system has none.
         """
-        wrong = ApiError(401, "UNAUTHORIZED", "Invalid API key")
         text = request.headers.get("X-API-Key", "")
         if not text:
-            raise wrong
+            raise _wrong_key()
         hash = digest(text)
         if self._is_system(hash):
             return SYSTEM
@@ -124,7 +123,7 @@ class Callers:
         tell_refusal(address_of(request), found)
         if self._system.get("", self._read_system_key) is None:
             raise ApiError(500, "CONFIG_ERROR", "API key not configured")
-        raise wrong
+        raise _wrong_key()
 
     def follow(self, link: Link, request: Request, request_id: str) -> Caller:
         """Who calls by a link that was handed out: it may do one thing, in one domain, for as long as it says.
@@ -198,6 +197,10 @@ class Callers:
     def _read_domain(self, name: str) -> tuple[UUID, str] | None:
         with self._database.reading() as session:
             return find_domain(session, name)
+
+
+def _wrong_key() -> ApiError:
+    return ApiError(401, "UNAUTHORIZED", "Invalid API key")
 
 
 def tell_refusal(address: str, key: Key | None) -> None:

@@ -17,7 +17,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from flask import Flask, Response, g, request
+from flask import Flask, Request, Response, g, request
 
 from pbxapi.data.database import Database
 from pbxapi.http.lines import METHODS
@@ -164,8 +164,9 @@ class Figures:
     def _count(self, response: Response) -> Response:
         now = time.perf_counter()
         seconds = now - g.get("started", now)
-        method = request.method if request.method in METHODS else "other"
-        place = self._routes.get((request.url_rule.rule if request.url_rule else NOWHERE, method))
+        own: Request = request._get_current_object()  # type: ignore[attr-defined]
+        method = own.method if own.method in METHODS else "other"
+        place = self._routes.get((own.url_rule.rule if own.url_rule else NOWHERE, method))
         if place is None:
             place = self._routes[NOWHERE, method]
         kind = min(max(response.status_code // 100, 2), 5) - 2

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from flask import Flask
-from werkzeug.routing import BaseConverter, Rule
+from flask import Flask, Request, Response
+from werkzeug.routing import BaseConverter, MapAdapter, Rule
 
 from pbxapi.http.envelope import OrjsonProvider
 
@@ -43,3 +43,20 @@ class Gateway(Flask):
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """As it is: nothing here is ``async``, and a look whether it is takes as long as most hooks do."""
         return func
+
+    def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
+        """Of the path alone: no route depends on the host's name, and none redirects."""
+        if request is None:
+            return None
+        return MapAdapter(self.url_map, "", "/", "", request.scheme, request.path, request.method)
+
+    def preprocess_request(self) -> None:
+        """Call the hooks; there are no blueprints, whose hooks would be looked for."""
+        for hook in self.before_request_funcs[None]:
+            hook()
+
+    def process_response(self, response: Response) -> Response:
+        """Call the hooks, the last one first; there are no sessions, which would be saved."""
+        for hook in reversed(self.after_request_funcs[None]):
+            response = hook(response)
+        return response

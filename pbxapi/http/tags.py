@@ -59,10 +59,10 @@ def check_match(request: Request, record_tag: str) -> None:
 
 def tell_tag(request: Request, response: Response, tag: str) -> Response:
     """Give an answer its ETag; 304 without a body where the caller has this answer already."""
-    quoted = f'"{tag}"'
-    wanted = request.if_none_match
-    if "If-None-Match" in request.headers and (wanted.star_tag or wanted.contains_weak(tag)):
-        response = Response(status=304)
-        del response.headers["Content-Type"]
-    response.headers["ETag"] = quoted
+    if "If-None-Match" in request.headers:
+        wanted = request.if_none_match
+        if wanted.star_tag or wanted.contains_weak(tag):
+            response = Response(status=304)
+            del response.headers["Content-Type"]
+    response.headers["ETag"] = f'"{tag}"'
     return response
