@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import sys
@@ -55,6 +56,13 @@ def gunicorn_settings(config: Config) -> dict[str, Any]:
         "control_socket_disable": config.control_socket is None,
         **({"control_socket": str(config.control_socket)} if config.control_socket else {}),
     }
+
+
+def _leashed() -> bool:
+    """Whether this process is to end with the one that started it (prctl(2), PR_GET_PDEATHSIG)."""
+    end_with = ctypes.c_int()
+    ctypes.CDLL(None).prctl(2, ctypes.byref(end_with))
+    return end_with.value != 0
 
 
 def _put_back_sockets(master: Arbiter) -> None:
@@ -117,7 +125,11 @@ class Master(Arbiter):  # type: ignore[misc]
 
     def handle_hup(self) -> None:
         """Called by gunicorn at SIGHUP."""
-        self._reload_wanted = True
+        if _leashed():
+            # A second master would outlive the one to whom this process is tied, who starts it again.
+            os.kill(self.pid, signal.SIGTERM)
+        else:
+            self._reload_wanted = True
 
     def maybe_promote_master(self) -> None:
         """Called by gunicorn at least once a second."""

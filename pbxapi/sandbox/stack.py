@@ -39,6 +39,9 @@ STOP_SECONDS = 10.0
 PORT_PATIENCE = 3.0
 """Seconds in which the port of a last run may still come free."""
 
+ANSWER_SECONDS = 40.0
+"""Seconds in which workers whose master was killed have answered what they had begun to."""
+
 _LOOK = 0.2
 _KEY = re.compile(r"[!-~]{1,256}")
 
@@ -81,6 +84,7 @@ class Program:
         ready: whether it is of use; asked with the moment of its start, in seconds since 1970.
         log: file that takes what it prints.
         lock: descriptor of `held`.
+        port: that it listens on; one that was killed leaves workers, which hold it until they have answered.
     """
 
     def __init__(
@@ -91,6 +95,7 @@ class Program:
         ready: Callable[[float], bool],
         log: Path,
         lock: int,
+        port: int | None = None,
     ) -> None:
         self._command = command
         self._arguments = arguments
@@ -98,6 +103,7 @@ class Program:
         self._ready = ready
         self._log = log
         self._lock = lock
+        self._port = port
         self._process: ServerProcess | None = None
 
     @property
@@ -111,6 +117,8 @@ class Program:
         Raises:
             ServerError: it is not; carries what it printed last.
         """
+        if self._port is not None:
+            _wait_for_port(self._port, ANSWER_SECONDS)
         since = time.time()
         self._process = ServerProcess(
             f"pbxapi {self._command}",
@@ -189,15 +197,10 @@ class Sandbox:
 
     def _claim(self, stack: ExitStack) -> int:
         """Find the port, and make the folder ours; a last run that is just ending is waited for."""
-        deadline = time.monotonic() + PORT_PATIENCE
-        while True:
-            try:
-                self._port = claim_port(self._port or None)
-                break
-            except ServerError as error:
-                if time.monotonic() > deadline:
-                    raise ServerError(f"{error} (choose another with --port, or with PORT=... for make)") from None
-                time.sleep(_LOOK)
+        try:
+            self._port = _wait_for_port(self._port or None, PORT_PATIENCE)
+        except ServerError as error:
+            raise ServerError(f"{error} (choose another with --port, or with PORT=... for make)") from None
         try:
             for folder in (self._folder, self._folder / "log", *self._folders.values()):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -224,12 +227,12 @@ class Sandbox:
             with database.reading() as session:
                 return bool(session.value(_REGISTERED, since=since))
 
-        def program(*command: str, ready: Callable[[float], bool]) -> Program:
+        def program(*command: str, ready: Callable[[float], bool], port: int | None = None) -> Program:
             log = self._folder / "log" / f"{command[-1]}.log"
-            return Program(*command, environment=environment, ready=ready, log=log, lock=lock)
+            return Program(*command, environment=environment, ready=ready, log=log, lock=lock, port=port)
 
         programs: dict[str, Part] = {
-            "the API": program("serve", ready=lambda _: self._answers(config)),
+            "the API": program("serve", ready=lambda _: self._answers(config), port=self._port),
             "the worker": program("worker", ready=registered),
         }
         for plugin in registry.plugins:
@@ -341,6 +344,22 @@ class Sandbox:
             f"redis={config.redis_url} esl={switch.host}:{switch.port}"
         )
         yield f"curl -H {shlex.quote(f'X-API-Key: {self._key}')} -H 'X-Domain: {sample.DOMAIN}' {api}/extensions"
+
+
+def _wait_for_port(port: int | None, seconds: float) -> int:
+    """The port, or a free one, once nobody listens on it.
+
+    Raises:
+        ServerError: somebody still does.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return claim_port(port)
+        except ServerError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_LOOK)
 
 
 @contextmanager
