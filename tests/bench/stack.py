@@ -139,7 +139,7 @@ def make_database(url: str, folders: Mapping[str, Path]) -> None:
 def stack(folder: Path) -> Iterator[Stack]:
     """PostgreSQL (not durable: the disk is not what is measured), Redis, the switch, the product and the floor."""
     with ExitStack() as running:
-        settings = {"shared_buffers": SHARED_BUFFERS, "max_wal_size": "8GB"}
+        settings = {"shared_buffers": SHARED_BUFFERS, "max_wal_size": "1GB"}
         postgres = running.enter_context(EmbeddedPostgres.temporary(settings=settings))
         redis = running.enter_context(EmbeddedRedis.temporary())
         url = postgres.create_database("bench")

@@ -13,10 +13,11 @@ from typing import Any
 
 import psycopg
 import pytest
-from psycopg import RawCursor
 from psycopg.sql import SQL, Composed, Identifier, Literal
 
+from pbxapi.data.database import Connection
 from pbxapi.data.listing import encode_cursor
+from pbxapi.data.rounds import Asked
 from pbxapi.plugin.indexes import recommended_indexes
 from pbxapi.sandbox.database import scratch_database, url_of_role
 from pbxapi.sandbox.postgres import EmbeddedPostgres
@@ -75,13 +76,13 @@ def pbx(postgres: EmbeddedPostgres, template: str, tmp_path_factory: pytest.Temp
 def runs(monkeypatch: pytest.MonkeyPatch) -> list[Run]:
     """Every statement that the product has run, with its values."""
     found: list[Run] = []
-    execute = RawCursor.execute
+    ask = Connection.ask
 
-    def record(cursor: RawCursor[Any], query: Any, params: Sequence[Any] = (), **how: Any) -> Any:
-        found.append((query, tuple(params)))
-        return execute(cursor, query, params, **how)
+    def record(connection: Connection, asked: Sequence[Asked]) -> None:
+        found.extend((one.text, tuple(one.values)) for one in asked if one.text not in ("begin", "commit"))
+        ask(connection, asked)
 
-    monkeypatch.setattr(RawCursor, "execute", record)
+    monkeypatch.setattr(Connection, "ask", record)
     return found
 
 
@@ -133,6 +134,7 @@ def asked(runs: list[Run], ask: Callable[[], Reply], status: int = 200) -> list[
         runs.clear()
         reply = ask()
         assert reply.status == status, reply.body
+        assert runs, "nothing was run"
         found.append(list(runs))
     return min(found, key=len)
 
@@ -141,6 +143,7 @@ def compare(pbx: Pbx, few: list[Run], many: list[Run], times: float, undo: str =
     """Hold the statements of a small domain, or of a first page, against those of a large or a deep one."""
     for before in (None, few):
         least, most = reads(pbx, few, before, undo), reads(pbx, many, before, undo)
+        assert least["rows"] > 0
         assert most["rows"] <= least["rows"] * times
         assert most["blocks"] <= least["blocks"] * times + BLOCKS_APART
 
