@@ -244,6 +244,7 @@ class Connection:
     def __init__(self, switch: SwitchSimulator, sock: socket.socket) -> None:
         self._switch = switch
         self._socket = sock
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as mod_event_socket.c has it
         self._outgoing: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._subscription = Subscription()
         self._held: list[bytes] | None = None

@@ -76,8 +76,7 @@ class Cache:
         """
         wanted = [_checked(key) for key in dict.fromkeys(keys)]
         self._store.delete(wanted)
-        for key in wanted:
-            self._tell(f"delete {key}")
+        self._tell([f"delete {key}" for key in wanted])
 
     def delete_matching(self, prefix: str) -> None:
         """Delete all entries whose keys begin with a text, such as `dialplan:public:`.
@@ -88,8 +87,7 @@ class Cache:
         Raises:
             As `delete`.
         """
-        for done in self._store.delete_matching(_checked(prefix)):
-            self._tell(done)
+        self._tell(self._store.delete_matching(_checked(prefix)))
 
     def exists(self, key: str) -> bool:
         """Whether there is an entry under exactly this key.
@@ -117,11 +115,10 @@ class Cache:
         """
         return self._store.keys_matching(_checked(prefix))
 
-    def _tell(self, done: str) -> None:
+    def _tell(self, done: Iterable[str]) -> None:
         command = "cache" if self.method == "file" else self.method
-        self._event_socket.send_event(
-            f"fusion::{self.method}", {"API-Command": command, "API-Command-Argument": done}
-        )
+        told = [{"API-Command": command, "API-Command-Argument": one} for one in done]
+        self._event_socket.send_events(f"fusion::{self.method}", told)
 
 
 class _Files:
@@ -199,11 +196,10 @@ class _Memcache:
         self._event_socket = event_socket
 
     def delete(self, keys: Sequence[str]) -> None:
-        for command in [f"memcache delete {_argument(key)}" for key in keys]:
-            self._ask(command, "+OK", "-ERR NOT FOUND")
+        self._ask([f"memcache delete {_argument(key)}" for key in keys], "+OK", "-ERR NOT FOUND")
 
     def delete_matching(self, prefix: str) -> list[str]:
-        self._ask("memcache flush", "+OK")
+        self._ask(["memcache flush"], "+OK")
         return ["flush"]
 
     def keys_matching(self, prefix: str) -> list[str]:
@@ -221,10 +217,10 @@ class _Memcache:
             raise SwitchRefused(f"{command}: {answer}")
         return True
 
-    def _ask(self, command: str, *good: str) -> None:
-        answer = self._event_socket.api(command).strip()
-        if answer not in good:
-            raise SwitchRefused(f"{command}: {answer}")
+    def _ask(self, commands: Sequence[str], *good: str) -> None:
+        for command, answer in zip(commands, self._event_socket.api_each(commands), strict=True):
+            if answer.strip() not in good:
+                raise SwitchRefused(f"{command}: {answer.strip()}")
 
 
 def _checked(key: str) -> str:

@@ -8,11 +8,17 @@ import re
 import select
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeVar
 
 from pbxapi.errors import SwitchRefused
 from pbxapi.switch.connection import Link, Place, clean
+
+Answer = TypeVar("Answer")
+
+AT_ONCE = 100
+"""Commands that are sent before the first answer is read: so few that neither side's buffers can fill up."""
 
 _HEADER_NAME = re.compile(r"(?!(content-length|event-name|event-subclass)$)[a-z][a-z0-9_-]*", re.IGNORECASE)
 
@@ -73,12 +79,19 @@ class EventSocket:
             SwitchBarred: one of these; the switch does not let us in.
             SwitchRefused: the switch does not let this password use the command.
         """
-        if not command or not command.isprintable():
-            raise ValueError(f"not a command on one line: {command!r}")
-        answer = self._exchange(f"api {command}\n\n", timeout, retry)
-        if answer.getHeader("Content-Type") != "api/response":
-            raise SwitchRefused(f"{command}: {clean(answer.getHeader('Reply-Text'))}")
-        return clean(answer.getBody())
+        text = _api_text(command)
+        return _api_answer(command, self._exchange(partial(_ask, text=text), timeout, retry))
+
+    def api_each(self, commands: Sequence[str]) -> list[str]:
+        """What the switch answers to each of many commands, none of which waits for another one's answer.
+
+        Each hundred has the usual deadline. All may run twice, as with `api` and its retry.
+
+        Raises:
+            As `api`; of a command that is refused the later ones have run as well.
+        """
+        answers = self._exchange_each([_api_text(command) for command in commands])
+        return [_api_answer(command, answer) for command, answer in zip(commands, answers, strict=True)]
 
     def send_event(
         self,
@@ -102,38 +115,40 @@ class EventSocket:
             SwitchUnavailable: as of `api`.
             SwitchRefused: the switch did not take the event.
         """
-        custom = "::" in name
-        if not re.fullmatch(r"[\w.:-]+", name, re.ASCII):
-            raise ValueError(f"not the name of an event: {name!r}")
-        lines = [f"sendevent {'CUSTOM' if custom else name}", f"Event-Name: {'CUSTOM' if custom else name}"]
-        if custom:
-            lines.append(f"Event-Subclass: {name}")
-        for header, value in headers.items():
-            if not _HEADER_NAME.fullmatch(header) or not value.isprintable():
-                raise ValueError(f"not a header on one line: {header!r}")
-            lines.append(f"{header}: {value}")
-        if body:
-            if "\0" in body:
-                raise ValueError("the body holds a NUL")
-            lines.append(f"Content-Length: {len(body.encode())}")
-        answer = self._exchange("\n".join(lines) + "\n\n" + (body or ""), timeout, retry)
-        reply = clean(answer.getHeader("Reply-Text"))
-        if not reply.startswith("+OK"):
-            raise SwitchRefused(f"sendevent {name}: {reply}")
+        text = _event_text(name, headers, body)
+        _check_taken(name, self._exchange(partial(_ask, text=text), timeout, retry))
+
+    def send_events(self, name: str, many: Sequence[Mapping[str, str]]) -> None:
+        """Fire an event for each of many headers; none waits for another one to be taken.
+
+        Each hundred has the usual deadline. All may be fired twice, as with `send_event` and its retry.
+
+        Raises:
+            As `send_event`; nothing has been fired where it is a ValueError.
+        """
+        for answer in self._exchange_each([_event_text(name, headers) for headers in many]):
+            _check_taken(name, answer)
 
     def close(self) -> None:
         """Give the connection up; a later command opens a new one."""
         with self._turn:
             self._drop()
 
-    def _exchange(self, text: str, timeout: float | None, retry: bool) -> Any:
-        """Send a command and wait for its answer, an ESLevent."""
+    def _exchange_each(self, texts: Sequence[str]) -> list[Any]:
+        """Send commands and wait for their answers, which come in the same order."""
+        answers: list[Any] = []
+        for first in range(0, len(texts), AT_ONCE):
+            answers += self._exchange(partial(_ask_each, texts=texts[first : first + AT_ONCE]), None, True)
+        return answers
+
+    def _exchange(self, ask: Callable[[Link], Answer | None], timeout: float | None, retry: bool) -> Answer:
+        """Ask over the kept connection or over a new one; what is asked answers None where it was lost."""
         deadline = time.monotonic() + (self._api_timeout if timeout is None else timeout)
         with self._own_turn(deadline):
             kept = self._kept()
-            answer = self._ask(kept or self._open(deadline), text, deadline)
+            answer = self._within(deadline, kept or self._open(deadline), ask)
             if answer is None and kept and retry:
-                answer = self._ask(self._open(deadline), text, deadline)
+                answer = self._within(deadline, self._open(deadline), ask)
             if answer is None:
                 raise self._place.unavailable("the connection was lost")
             return answer
@@ -162,12 +177,11 @@ class EventSocket:
         poll.register(self._link.socket, select.POLLIN)
         return None if poll.poll(0) else self._link
 
-    def _ask(self, link: Link, text: str, deadline: float) -> Any:
-        """The answer, or None if the connection was lost before it came."""
+    def _within(self, deadline: float, link: Link, ask: Callable[[Link], Answer | None]) -> Answer | None:
         if time.monotonic() >= deadline:
             raise self._place.unavailable("no time left to ask")
         with link.watchdog.until(deadline):
-            answer = link.connection.sendRecv(text)
+            answer = ask(link)
         if answer is None and time.monotonic() >= deadline:
             raise self._place.unavailable("no answer within the deadline")
         return answer
@@ -181,3 +195,58 @@ class EventSocket:
         if self._link is not None:
             self._link.drop()
             self._link = None
+
+
+def _ask(link: Link, text: str) -> Any:
+    """The answer, an ESLevent; None if the connection was lost before it came."""
+    return link.connection.sendRecv(text)
+
+
+def _ask_each(link: Link, texts: Sequence[str]) -> list[Any] | None:
+    """The answers, as `_ask`, to commands that are all sent before the first answer is read."""
+    if link.connection.send("".join(texts)) != 0:
+        return None
+    answers = []
+    for _ in texts:
+        answer = link.connection.recvEvent()
+        # What python-ESL makes of a lost connection is an event of its own, without a type.
+        if answer is None or answer.getHeader("Content-Type") not in ("command/reply", "api/response"):
+            return None
+        answers.append(answer)
+    return answers
+
+
+def _api_text(command: str) -> str:
+    if not command or not command.isprintable():
+        raise ValueError(f"not a command on one line: {command!r}")
+    return f"api {command}\n\n"
+
+
+def _api_answer(command: str, answer: Any) -> str:
+    if answer.getHeader("Content-Type") != "api/response":
+        raise SwitchRefused(f"{command}: {clean(answer.getHeader('Reply-Text'))}")
+    return clean(answer.getBody())
+
+
+def _event_text(name: str, headers: Mapping[str, str], body: str | None = None) -> str:
+    custom = "::" in name
+    if not re.fullmatch(r"[\w.:-]+", name, re.ASCII):
+        raise ValueError(f"not the name of an event: {name!r}")
+    lines = [f"sendevent {'CUSTOM' if custom else name}", f"Event-Name: {'CUSTOM' if custom else name}"]
+    if custom:
+        lines.append(f"Event-Subclass: {name}")
+    for header, value in headers.items():
+        if not _HEADER_NAME.fullmatch(header) or not value.isprintable():
+            raise ValueError(f"not a header on one line: {header!r}")
+        lines.append(f"{header}: {value}")
+    if body:
+        if "\0" in body:
+            raise ValueError("the body holds a NUL")
+        lines.append(f"Content-Length: {len(body.encode())}")
+    return "\n".join(lines) + "\n\n" + (body or "")
+
+
+def _check_taken(name: str, answer: Any) -> None:
+    reply = clean(answer.getHeader("Reply-Text"))
+    if not reply.startswith("+OK"):
+        raise SwitchRefused(f"sendevent {name}: {reply}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import threading
@@ -239,7 +240,7 @@ def test_a_switch_that_dies_at_each_command_is_not_asked_for_ever(raw, event_soc
 
 
 def test_each_of_many_threads_gets_its_own_answer(raw, event_socket):
-    raw.behave = lambda connection, asked: connection.sendall(raw.frame(asked.upper()))
+    raw.behave = lambda connection, _: connection.sendall(raw.frame(asked.upper()))
     wrong: list[str] = []
 
     def ask(number: int) -> None:
@@ -352,7 +353,7 @@ def test_after_close_a_command_opens_a_new_connection(raw, event_socket):
 
 
 def test_a_forked_child_has_a_connection_of_its_own(raw, event_socket):
-    raw.behave = lambda connection, asked: connection.sendall(raw.frame(asked.upper()))
+    raw.behave = lambda connection, _: connection.sendall(raw.frame(asked.upper()))
     event_socket.api("parent")
     child = os.fork()
     if child == 0:
@@ -413,3 +414,66 @@ def test_failures_leave_no_descriptors_and_no_threads_behind(raw, event_socket):
     time.sleep(0.2)
     assert descriptors() <= files
     assert threading.active_count() <= threads
+
+
+# Many at once
+
+
+def test_many_events_are_all_taken_in_their_order(raw, event_socket):
+    event_socket.send_events("fusion::file", [{"API-Command-Argument": f"delete {n}"} for n in range(250)])
+    told = [re.search(r"delete (\d+)", text) for text in raw.heard]
+    assert [int(found[1]) for found in told if found] == list(range(250))
+    assert raw.connections == 1
+
+
+def test_many_commands_are_answered_each_with_its_own_answer(raw, event_socket):
+    raw.answers = {f"memcache delete {n}": f"answer {n}\n" for n in range(250)}
+    assert event_socket.api_each(list(raw.answers)) == list(raw.answers.values())
+
+
+def test_none_of_many_waits_for_the_answer_to_another(raw, event_socket):
+    def answer_late(connection, asked):
+        if len(raw.heard) == 10:
+            for n in range(10):
+                connection.sendall(raw.frame(f"answer {n}"))
+
+    raw.behave = answer_late
+    assert event_socket.api_each([f"status {n}" for n in range(10)]) == [f"answer {n}" for n in range(10)]
+
+
+def test_of_many_nothing_is_sent_where_one_cannot_be(raw, event_socket):
+    with pytest.raises(ValueError, match="not a header on one line"):
+        event_socket.send_events("fusion::file", [{"Good": "x"}, {"Bad": "x\ny"}])
+    with pytest.raises(ValueError, match="not a command on one line"):
+        event_socket.api_each(["status", "sta\ntus"])
+    assert raw.heard == []
+
+
+def test_many_that_a_kept_connection_lost_half_way_are_all_sent_again(raw, event_socket):
+    event_socket.api("status")
+
+    def die_at_the_fifth(connection, asked):
+        if asked == "status 5":
+            raw.behave = raw._answer
+            raw.hang_up()
+        elif raw.behave == die_at_the_fifth:
+            raw._answer(connection, asked)
+
+    raw.behave = die_at_the_fifth
+    raw.answers = {f"status {n}": str(n) for n in range(10)}
+    assert event_socket.api_each(list(raw.answers)) == [str(n) for n in range(10)]
+    assert raw.connections == 2
+
+
+def test_a_switch_that_goes_mute_among_many_is_unavailable_in_time(raw, event_socket):
+    raw.behave = lambda connection, asked: raw._answer(connection, asked) if len(raw.heard) < 5 else None
+    with within(1.0), pytest.raises(SwitchUnavailable, match="no answer within"):
+        event_socket.send_events("fusion::file", [{"Key": str(n)} for n in range(10)])
+
+
+def test_an_event_of_many_that_is_refused_shows(raw, event_socket):
+    raw.behave = lambda connection, _: connection.sendall(
+        b"Content-Type: command/reply\nReply-Text: -ERR no\n\n"
+    )
+    with pytest.raises(SwitchRefused, match="sendevent fusion::file: -ERR no"):
+        event_socket.send_events("fusion::file", [{"Key": "x"}])
