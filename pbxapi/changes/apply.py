@@ -61,7 +61,8 @@ class Plan:
                 if former is not None:
                     wanting |= self.wanted.pop(former, set())
                 self._of_path[effect.folder, effect.path] = effect
-            self.wanted[effect] = wanting | {change_id}
+            wanting.add(change_id)
+            self.wanted[effect] = wanting
 
     def of(self, kind: type[Kind]) -> list[Kind]:
         """The effects of one kind."""

@@ -24,6 +24,7 @@ from pbxapi.data.change import CHANNEL
 from pbxapi.data.database import STALE, UNAVAILABLE, Database, DatabaseError, Row, Session
 from pbxapi.errors import SwitchBarred, SwitchError, SwitchRefused, SwitchUnavailable
 from pbxapi.plugin import Change, Effect, Note, Refresh
+from pbxapi.plugin.change import Place
 from pbxapi.plugin.loader import Registry
 from pbxapi.switch.event_socket import EventSocket
 from pbxapi.switch.node import Node
@@ -168,6 +169,7 @@ class NodeDrain:
         self._name = node
         self._event_socket = event_socket
         self._known: dict[Hashable, Any] = {}
+        self._together: dict[str, list[Place]] = {}
         self._tasks: Mapping[tuple[str, str], Task] = {
             (plugin.name, name): task
             for plugin in registry.plugins
@@ -189,9 +191,14 @@ class NodeDrain:
             node = read_node(self._config, session, self._name, self._event_socket, known["hostname"])
             end = time.monotonic() + SECONDS
             try:
-                while time.monotonic() < end and (batch := self._take(session)):
-                    seen += self._apply(session, node, batch, end)
-                self._settle(session, node)
+                while time.monotonic() < end:
+                    batch = self._take(session)
+                    if batch:
+                        seen += self._apply(session, node, batch, end)
+                    # Between batches too: while changes come without end, what is due must not pile up.
+                    self._settle(session, node)
+                    if not batch:
+                        break
                 session.run(_BACK, node=self._name)
             except SwitchError as error:
                 log.warning("node %s: %s", self._name, error)
@@ -238,7 +245,7 @@ class NodeDrain:
     def _apply(self, session: Session, node: Node, batch: list[Row], end: float) -> int:
         """Apply a batch, or as much of it as can be computed in time; how many changes."""
         plan = Plan()
-        self._known = {}
+        self._known, self._together = {}, _together(batch)
         failed: dict[UUID, str] = {}
         changes: list[UUID] = []
         batch_id: UUID | None = None
@@ -319,6 +326,7 @@ class NodeDrain:
             hostname=hostname,
             folders=folder_names(node),
             known=self._known,
+            together=self._together.get(record.resource, ()),
         )
         try:
             return list(resource.declaration.effects(change))
@@ -365,6 +373,15 @@ class NodeDrain:
             session.run(_SETTLED, node=self._name, changes=[c for c in changes if c not in applying.failed])
             if applying.failed:
                 self._mark(list(applying.failed), plan, applying.failed)
+
+
+def _together(batch: Iterable[Row]) -> dict[str, list[Place]]:
+    """The records of each resource, each once."""
+    found: dict[str, dict[Place, None]] = {}
+    for row in batch:
+        place = row["record_uuid"], row["domain_uuid"], row["domain_name"]
+        found.setdefault(row["resource"], {})[place] = None
+    return {resource: list(places) for resource, places in found.items()}
 
 
 def _storable(text: str) -> str:

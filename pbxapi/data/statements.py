@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -150,6 +151,33 @@ def _of_many(sql: str, catalogue: Catalogue) -> str:
     return (
         f"insert into {plain[1]} ({', '.join(columns)})\nselect {', '.join(shown)}\n"
         f"  from jsonb_to_recordset(%(rows)s::jsonb) as given ({record})"
+    )
+
+
+NUMBER = "number of each"
+"""The column of `of_each` that says to which record a row belongs: 1 is the first."""
+
+
+@lru_cache(maxsize=1024)
+def of_each(text: str, id: str) -> str:
+    """A select that asks for one record, made one of many records, whatever domain each is in.
+
+    It takes ``each_uuid``, ``each_domain_uuid`` and ``each_domain_name``, lists of one length, where the one for
+    one record takes its id, ``domain_uuid`` and ``domain_name``; the rows of a record come in their order.
+
+    Args:
+        id: the name of the parameter that the record's uuid is.
+    """
+    columns = {id: "uuid", "domain_uuid": "domain_uuid", "domain_name": "domain_name"}
+
+    def of_given(found: re.Match[str]) -> str:
+        return f'"given each".{columns[found[1]]}' if found[1] in columns else found[0]
+
+    return (
+        f'select "given each".number as "{NUMBER}", found.*\n'
+        "  from unnest(%(each_uuid)s::uuid[], %(each_domain_uuid)s::uuid[], %(each_domain_name)s::text[])\n"
+        '       with ordinality as "given each" (uuid, domain_uuid, domain_name, number)\n'
+        f" cross join lateral (\n{_PARAMETER.sub(of_given, text)}\n) as found"
     )
 
 

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from pbxapi.config import Config
 from pbxapi.data.database import Row, Session
 from pbxapi.data.settings import Settings, read_settings
+from pbxapi.data.statements import NUMBER, of_each
 from pbxapi.plugin.effects import Folder
 
 if TYPE_CHECKING:
     from pbxapi.plugin.loader import LoadedResource
+
+AHEAD = 200
+"""Records that are read at once: enough that round trips no longer count, so few that one statement is quick."""
+
+Place = tuple[UUID, UUID, str]
+"""A record's uuid, and the uuid and the name of its domain."""
 
 
 @dataclass
@@ -33,6 +41,7 @@ class Change:
         hostname: what the node's own switch answers to ``hostname``; begins some cache keys.
         folders: the node's folders that are set, by name.
         known: what was read once for all changes that are applied together.
+        together: the records of the resource that these changes are of, in their order.
     """
 
     resource: LoadedResource
@@ -47,12 +56,12 @@ class Change:
     hostname: str
     folders: frozenset[Folder] = field(default_factory=frozenset)
     known: dict[Hashable, Any] = field(default_factory=dict)
+    together: Sequence[Place] = ()
 
     @cached_property
     def current(self) -> Row | None:
         """The record as it is now (``effects.sql``, else ``get.sql``); None once it is gone."""
-        name = "effects" if "effects" in self.resource.statements else "get"
-        return self.row(name, **{self.resource.declaration.id: self.uuid})
+        return next(iter(self.own(self.resource.current)), None)
 
     @property
     def options(self) -> Mapping[str, Any]:
@@ -67,6 +76,31 @@ class Change:
     def rows(self, statement: str, /, **parameters: Any) -> list[Row]:
         """All rows of one of the resource's statements; ``domain_uuid`` is added."""
         return self.session.rows(self.resource.statement(statement), **self._with_domain(parameters))
+
+    def own(self, statement: str) -> list[Row]:
+        """All rows of one of the resource's selects that asks by the record's id, and its domain, alone.
+
+        Read at once for many of the records whose changes are applied together, and so the way to read what each
+        of them needs. As `once` has it, what is committed after that has a change of its own.
+        """
+        resource = self.resource.declaration
+        found: dict[Place, list[Row]] = self.known.setdefault(("own", resource.name, statement), {})
+        own = (self.uuid, self.domain_uuid, self.domain_name)
+        if own not in found:
+            others = (place for place in self.together if place != own and place not in found)
+            places = [own, *islice(others, AHEAD - 1)]
+            uuids, domains, names = zip(*places, strict=True)
+            rows = self.session.rows(
+                of_each(self.resource.statement(statement).text, resource.id),
+                each_uuid=list(uuids),
+                each_domain_uuid=list(domains),
+                each_domain_name=list(names),
+                **{**resource.parameters, "domains": None},
+            )
+            found.update((place, []) for place in places)
+            for row in rows:
+                found[places[row.pop(NUMBER) - 1]].append(row)
+        return [dict(row) for row in found[own]]
 
     def once(self, statement: str, /, **parameters: Any) -> list[Row]:
         """As `rows`, for what does not depend on the record: read once for all changes that are applied together.

@@ -35,7 +35,7 @@ from pbxapi.data.migrations import (
     missing_migrations,
     read_migrations,
 )
-from pbxapi.data.statements import Catalogue, Statement, load_statements, plain_sql
+from pbxapi.data.statements import Catalogue, Statement, load_statements, of_each, plain_sql
 from pbxapi.data.trial import Trial
 from pbxapi.plugin.declaration import EventType, Plugin
 from pbxapi.plugin.events import change_events
@@ -114,6 +114,11 @@ class LoadedResource:
         except KeyError:
             place = Path(self.origin) / "sql"
             raise PluginError(f"{self.declaration.name}: there is no statement {name}.sql in {place}") from None
+
+    @property
+    def current(self) -> str:
+        """The statement that a record's effects are computed from."""
+        return "effects" if "effects" in self.statements else "get"
 
     def rebind(self, other: LoadedResource) -> None:
         """Go on with the statements of the same resource, loaded for the tables as they are now."""
@@ -462,6 +467,9 @@ def _texts(resources: Iterable[LoadedResource]) -> dict[str, str]:
                     f"select {answered} from ({resource.statements['get'].text}) as r"
                 )
         found |= {s.source: s.text for s in resource.statements.values()}
+        if declaration.effects and resource.current in resource.statements:
+            text = resource.statement(resource.current).text
+            found[f"{resource.current}.sql {of}, asked for many records"] = of_each(text, declaration.id)
         if resource.declaration.numbers:
             found |= {s.source: s.text for s in resource.shared.values()}
         streams = any(operation.streams for operation in resource.declaration.all_operations())

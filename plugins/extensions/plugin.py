@@ -261,24 +261,32 @@ def _files(change: Change) -> Iterator[Effect]:
             yield Refresh("extensions", owner["extension_uuid"])
     if current and name:
         settings = change.settings("domain/dial_string")
-        uuid: UUID = change.uuid
-        user = change.row("directory_user", extension_uuid=uuid) or {}
-        text = extension_file(
-            {**current, "domain_uuid": change.domain_uuid},
-            current["voicemail"]
-            and change.row("voicemails/get", voicemail_uuid=current["voicemail"]["voicemail_uuid"]),
-            domain_name=domain,
-            dial_string=settings.get("domain/dial_string"),
-            settings=change.rows("settings", extension_uuid=uuid),
-            user_uuid=user.get("user_uuid"),
-            contact_uuid=user.get("contact_uuid"),
-        )
-        yield WriteFile("extensions", f"{domain}/{name}", text)
-    groups: dict[str, list[str]] = {}
-    for member in change.once("call_groups"):
-        for group in call_groups(member["call_group"]):
-            groups.setdefault(group, []).append(member["extension"])
-    yield WriteFile("extensions", f"{domain}.xml", domain_file(domain, groups))
+        for directory in change.own("directory"):
+            text = extension_file(
+                {**current, "domain_uuid": change.domain_uuid},
+                directory["voicemail"],
+                domain_name=domain,
+                dial_string=settings.get("domain/dial_string"),
+                settings=directory["settings"],
+                user_uuid=directory["user_uuid"],
+                contact_uuid=directory["contact_uuid"],
+            )
+            yield WriteFile("extensions", f"{domain}/{name}", text)
+    yield _domain_file(change)
+
+
+def _domain_file(change: Change) -> Effect:
+    """The domain's own file; made once for all changes of the domain that are applied together."""
+    key = ("domain_file", change.domain_uuid)
+    if key not in change.known:
+        groups: dict[str, list[str]] = {}
+        for member in change.once("call_groups"):
+            for group in call_groups(member["call_group"]):
+                groups.setdefault(group, []).append(member["extension"])
+        domain = change.domain_name
+        change.known[key] = WriteFile("extensions", f"{domain}.xml", domain_file(domain, groups))
+    made: Effect = change.known[key]
+    return made
 
 
 extensions = Resource(

@@ -240,7 +240,7 @@ def test_a_switch_that_dies_at_each_command_is_not_asked_for_ever(raw, event_soc
 
 
 def test_each_of_many_threads_gets_its_own_answer(raw, event_socket):
-    raw.behave = lambda connection, _: connection.sendall(raw.frame(asked.upper()))
+    raw.behave = lambda connection, asked: connection.sendall(raw.frame(asked.upper()))
     wrong: list[str] = []
 
     def ask(number: int) -> None:
@@ -353,7 +353,7 @@ def test_after_close_a_command_opens_a_new_connection(raw, event_socket):
 
 
 def test_a_forked_child_has_a_connection_of_its_own(raw, event_socket):
-    raw.behave = lambda connection, _: connection.sendall(raw.frame(asked.upper()))
+    raw.behave = lambda connection, asked: connection.sendall(raw.frame(asked.upper()))
     event_socket.api("parent")
     child = os.fork()
     if child == 0:
