@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import TypeVar
 from uuid import UUID
@@ -37,6 +39,8 @@ from pbxapi.switch import commands, files
 from pbxapi.switch.node import Node
 
 log = logging.getLogger(__name__)
+
+FILES_AT_ONCE = 8
 
 Task = Callable[..., None]
 Kind = TypeVar("Kind")
@@ -201,18 +205,42 @@ class Applying:
     def _files(self) -> None:
         owed_before = self._reload_owed
         changed = False
+        by_folder: dict[str, list[FileEffect]] = {}
         for effect in self._plan.files():
-            root = self._node.folders.get(effect.folder)
+            by_folder.setdefault(effect.folder, []).append(effect)
+        for folder, effects in by_folder.items():
+            root = self._node.folders.get(folder)
             if root is None:
                 continue
-            if effect.folder not in XML_FOLDERS:
-                self._try(effect, partial(_change_file, root, effect))
-                continue
-            if not self._reload_owed:
+            if folder in XML_FOLDERS and not self._reload_owed:
                 self._owe_reload(True)
-            changed |= bool(self._try(effect, partial(_change_file, root, effect)))
+            changed |= self._change_files(root, effects) and folder in XML_FOLDERS
         if self._reload_owed and not changed and not owed_before:
             self._owe_reload(False)
+
+    def _change_files(self, root: Path, effects: list[FileEffect]) -> bool:
+        """Apply the effects on one folder in their order; whether anything changed.
+
+        Files that are written one after the other are written side by side: each waits for the disk, and the
+        disk takes many as fast as one.
+        """
+        changed = False
+        unsynced = files.Unsynced()
+        with ThreadPoolExecutor(FILES_AT_ONCE) as threads:
+            for written, some in groupby(effects, lambda effect: isinstance(effect, WriteFile)):
+                changes: dict[FileEffect, Callable[[], bool]] = {
+                    effect: partial(_change_file, root, effect, unsynced) for effect in some
+                }
+                if written:
+                    changes = {effect: threads.submit(change).result for effect, change in changes.items()}
+                for effect, change in changes.items():
+                    changed |= bool(self._try(effect, change))
+        try:
+            unsynced.sync()
+        except OSError as error:
+            wanting = {change for effect in effects for change in self._plan.wanted[effect]}
+            self._fail(wanting, f"{effects[0].folder}: {error.strerror}")
+        return changed
 
     def _gateways(self) -> None:
         switch = self._node.event_socket
@@ -260,7 +288,7 @@ def _rescan(node: Node, profile: str) -> bool:
     return True
 
 
-def _change_file(root: Path, effect: FileEffect) -> bool:
+def _change_file(root: Path, effect: FileEffect, unsynced: files.Unsynced) -> bool:
     """Whether anything changed.
 
     Raises:
@@ -272,15 +300,17 @@ def _change_file(root: Path, effect: FileEffect) -> bool:
             case WriteFile():
                 if effect.folder in XML_FOLDERS:
                     _check_xml(effect)
-                return files.write_file(root, effect.path, effect.content)
+                return files.write_file(root, effect.path, effect.content, unsynced=unsynced)
             case RemoveFile():
-                return files.remove_file(root, effect.path)
+                return files.remove_file(root, effect.path, unsynced=unsynced)
             case MakeFolder():
-                return files.make_folder(root, effect.path)
+                return files.make_folder(root, effect.path, unsynced=unsynced)
             case MoveFolder():
-                return files.move_folder(root, effect.old, effect.new, unless_there=effect.unless_there)
+                return files.move_folder(
+                    root, effect.old, effect.new, unless_there=effect.unless_there, unsynced=unsynced
+                )
             case RemoveFolder():
-                return files.remove_folder(root, effect.path)
+                return files.remove_folder(root, effect.path, unsynced=unsynced)
     except OSError as error:
         path = effect.new if isinstance(effect, MoveFolder) else effect.path
         raise OSError(f"{effect.folder}/{path}: {error.strerror}") from error

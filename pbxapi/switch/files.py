@@ -12,10 +12,51 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
+
+
+class Unsynced:
+    """Folders in which names have changed, each to be brought safely to the disk once, however many have.
+
+    Threads may share one. What is changed with it is safe after `sync`; without one, when the function returns.
+    """
+
+    MOST = 64
+    """Folders that are held open at most; beyond them each change is brought to the disk by itself."""
+
+    def __init__(self) -> None:
+        self._held: dict[tuple[int, int], int] = {}
+        self._lock = threading.Lock()
+
+    def add(self, folder: int) -> None:
+        """Sync a folder, given as a descriptor, later."""
+        status = os.fstat(folder)
+        with self._lock:
+            if (status.st_dev, status.st_ino) in self._held:
+                return
+            if len(self._held) < self.MOST:
+                self._held[status.st_dev, status.st_ino] = os.dup(folder)
+                return
+        os.fsync(folder)
+
+    def sync(self) -> None:
+        """Sync them all.
+
+        Raises:
+            OSError: of the first that cannot be.
+        """
+        with self._lock:
+            held, self._held = list(self._held.values()), {}
+        try:
+            for folder in held:
+                os.fsync(folder)
+        finally:
+            for folder in held:
+                os.close(folder)
 
 
 def read_file(root: Path, relative: str) -> bytes | None:
@@ -48,7 +89,9 @@ def open_file(root: Path, relative: str) -> BinaryIO | None:
         return None
 
 
-def write_file(root: Path, relative: str, text: str | bytes, mode: int = 0o660) -> bool:
+def write_file(
+    root: Path, relative: str, text: str | bytes, mode: int = 0o660, *, unsynced: Unsynced | None = None
+) -> bool:
     """Put a text (as UTF-8) or bytes into a file, whole or not at all; True if that changed anything.
 
     Parents are made. A reader sees the old file or the new one. FreeSWITCH includes `*.xml`, so the file
@@ -60,7 +103,7 @@ def write_file(root: Path, relative: str, text: str | bytes, mode: int = 0o660) 
     """
     parents, name = _split(relative)
     data = text.encode() if isinstance(text, str) else text
-    with _opened(root, parents, make=True) as folder:
+    with _opened(root, parents, make=True, unsynced=unsynced) as folder:
         if _content(name, folder) == data:
             return False
         unfinished = _unfinished(name)
@@ -78,11 +121,11 @@ def write_file(root: Path, relative: str, text: str | bytes, mode: int = 0o660) 
             with suppress(FileNotFoundError):
                 os.unlink(unfinished, dir_fd=folder)
             raise
-        os.fsync(folder)
+        _sync(folder, unsynced)
     return True
 
 
-def remove_file(root: Path, relative: str) -> bool:
+def remove_file(root: Path, relative: str, *, unsynced: Unsynced | None = None) -> bool:
     """Remove a file; False if there is none.
 
     Raises:
@@ -94,26 +137,28 @@ def remove_file(root: Path, relative: str) -> bool:
             with suppress(FileNotFoundError):
                 os.unlink(_unfinished(name), dir_fd=folder)
             os.unlink(name, dir_fd=folder)
-            os.fsync(folder)
+            _sync(folder, unsynced)
     except FileNotFoundError:
         return False
     return True
 
 
-def make_folder(root: Path, relative: str, mode: int = 0o770) -> bool:
+def make_folder(root: Path, relative: str, mode: int = 0o770, *, unsynced: Unsynced | None = None) -> bool:
     """Make a folder, with its parents; False if it is there. The mode of one that is there stays.
 
     Raises:
         ValueError, OSError: as `write_file`.
     """
     parents, name = _split(relative)
-    with _opened(root, parents, make=True) as folder:
-        made = _make(name, folder, mode)
+    with _opened(root, parents, make=True, unsynced=unsynced) as folder:
+        made = _make(name, folder, mode, unsynced)
         os.close(_enter(name, folder))  # what is there must be a folder
     return made
 
 
-def move_folder(root: Path, old: str, new: str, *, unless_there: bool = False) -> bool:
+def move_folder(
+    root: Path, old: str, new: str, *, unless_there: bool = False, unsynced: Unsynced | None = None
+) -> bool:
     """Move a folder with all that is in it; False if it is not there, because it was moved before or never was.
 
     Args:
@@ -128,18 +173,18 @@ def move_folder(root: Path, old: str, new: str, *, unless_there: bool = False) -
     try:
         with _opened(root, old_parents) as source:
             os.close(_enter(old_name, source))
-            with _opened(root, new_parents, make=True) as target:
+            with _opened(root, new_parents, make=True, unsynced=unsynced) as target:
                 if unless_there and _is_there(new_name, target):
                     return False
                 os.rename(old_name, new_name, src_dir_fd=source, dst_dir_fd=target)
-                os.fsync(target)
-            os.fsync(source)
+                _sync(target, unsynced)
+            _sync(source, unsynced)
     except FileNotFoundError:
         return False
     return True
 
 
-def remove_folder(root: Path, relative: str) -> bool:
+def remove_folder(root: Path, relative: str, *, unsynced: Unsynced | None = None) -> bool:
     """Remove a folder with all that is in it; False if there is none.
 
     Raises:
@@ -153,8 +198,15 @@ def remove_folder(root: Path, relative: str) -> bool:
         return False
     with _opened(root, parents) as folder:
         shutil.rmtree(name, dir_fd=folder)
-        os.fsync(folder)
+        _sync(folder, unsynced)
     return True
+
+
+def _sync(folder: int, unsynced: Unsynced | None) -> None:
+    if unsynced is None:
+        os.fsync(folder)
+    else:
+        unsynced.add(folder)
 
 
 def _unfinished(name: str) -> str:
@@ -171,13 +223,15 @@ def _split(relative: str) -> tuple[Sequence[str], str]:
 
 
 @contextmanager
-def _opened(root: Path, parts: Sequence[str], *, make: bool = False) -> Iterator[int]:
+def _opened(
+    root: Path, parts: Sequence[str], *, make: bool = False, unsynced: Unsynced | None = None
+) -> Iterator[int]:
     """A folder below the root, as a descriptor."""
     folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
     try:
         for part in parts:
             if make:
-                _make(part, folder, 0o770)
+                _make(part, folder, 0o770, unsynced)
             inner = _enter(part, folder)
             os.close(folder)
             folder = inner
@@ -201,7 +255,7 @@ def _is_there(name: str, folder: int) -> bool:
     return True
 
 
-def _make(name: str, folder: int, mode: int) -> bool:
+def _make(name: str, folder: int, mode: int, unsynced: Unsynced | None) -> bool:
     try:
         os.mkdir(name, mode, dir_fd=folder)
     except FileExistsError:
@@ -212,7 +266,7 @@ def _make(name: str, folder: int, mode: int) -> bool:
         os.fchmod(made, mode | (os.fstat(made).st_mode & stat.S_ISGID))
     finally:
         os.close(made)
-    os.fsync(folder)
+    _sync(folder, unsynced)
     return True
 
 

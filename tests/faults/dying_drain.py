@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import sys
+import threading
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -73,6 +74,7 @@ def run(config: Config, registry: Registry, at: int, writing: int) -> None:
     drain = NodeDrain(
         config, database, registry, config.node, EventSocket(config.esl_host, config.esl_port, config.esl_password)
     )
+    threading.settrace(trace)
     sys.settrace(trace)
     drain.run()
     sys.settrace(None)
