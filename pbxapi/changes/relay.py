@@ -23,6 +23,7 @@ POLL = 1.0
 """Seconds between looks when nothing calls: notifications are lost while a connection is."""
 
 _PAUSE = 0.005
+_NUMBERED = 1000
 _PRUNE_EVERY = 600.0
 
 _NODES_WITH_WORK = """
@@ -80,11 +81,15 @@ class Relay(threading.Thread):
                 self._stop_wanted.wait(_PAUSE)
 
     def _number(self) -> None:
-        """Give fresh events their positions; listeners are called."""
-        while True:
+        """Give fresh events their positions; listeners are called.
+
+        Those that come meanwhile wait for the next round, which they have called for: under a steady stream of
+        them this would never end, and no node would be woken.
+        """
+        numbered = _NUMBERED
+        while numbered == _NUMBERED:
             with self._database.writing() as session:
-                if not number_events(session):
-                    return
+                numbered = number_events(session, _NUMBERED)
 
     def _hand_over(self, session: Session) -> None:
         nodes = [row["name"] for row in session.rows(_NODES_WITH_WORK)]

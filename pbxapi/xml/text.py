@@ -19,9 +19,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+_PLAIN = re.compile(r"[ !#%(-;=?-~]*")
+"""Nothing to escape: printable ASCII without quotes, ``&``, ``<``, ``>`` and ``$``."""
+
 _COMMAND = re.compile("(x)-(pre-process)", re.IGNORECASE)
 _ESCAPED = str.maketrans(
     {
@@ -79,6 +83,8 @@ def escape(value: str) -> str:
     Raises:
         InvalidValue: XML 1.0 cannot hold it.
     """
+    if _PLAIN.fullmatch(value) and "-pre-" not in value.lower():
+        return value
     escaped = check(value).translate(_ESCAPED).replace("$${", "$&#36;{")
     return _COMMAND.sub(r"\1&#45;\2", escaped)
 
@@ -120,7 +126,7 @@ class Element:
             InvalidValue: a name is no XML name, or a value cannot stand in XML.
         """
         for name in (self.tag, *self.attributes):
-            if not _NAME.fullmatch(name):
+            if not _is_name(name):
                 raise InvalidValue("", f"{name!r} is no name of an XML element or attribute")
         indent = "\t" * depth
         start = "".join([self.tag, *(f' {name}="{escape(value)}"' for name, value in self.attributes.items())])
@@ -130,6 +136,11 @@ class Element:
         if self.text:
             return f"{indent}<{start}>{escape(self.text)}</{self.tag}>\n"
         return f"{indent}<{start}/>\n"
+
+
+@lru_cache(maxsize=256)
+def _is_name(text: str) -> bool:
+    return _NAME.fullmatch(text) is not None
 
 
 def include_file(elements: Iterable[Element]) -> str:
