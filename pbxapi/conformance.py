@@ -17,7 +17,7 @@ import base64
 import itertools
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
@@ -31,7 +31,7 @@ from pbxapi.config import Config
 from pbxapi.data.database import Session
 from pbxapi.data.events import number_events
 from pbxapi.http import callers
-from pbxapi.plugin import Digits, Link, Operation, Text, TrueFalse, fields
+from pbxapi.plugin import Change, Digits, Link, Operation, Text, TrueFalse, fields
 from pbxapi.plugin.loader import LoadedResource, LoadedRows, Registry, load_plugins, load_registry
 from pbxapi.sandbox.database import scratch_database, url_of_role
 from pbxapi.sandbox.postgres import EmbeddedPostgres
@@ -762,6 +762,34 @@ def test_every_change_can_be_applied_on_the_switch(suite: Suite, name: str) -> N
         if "X-Change-Id" in reply.headers:
             change = suite.pbx.change(reply)
             assert change["state"] == "applied", change
+
+
+def test_effects_are_computed_from_the_same_rows_for_many_changes_as_for_one(suite: Suite, name: str) -> None:
+    resource, pbx = suite.resources[name], suite.pbx
+    if resource.declaration.effects is None or resource.current not in resource.statements:
+        pytest.skip(f"the effects of {name} are not computed from {resource.current}.sql")
+    (domain,) = pbx.rows("select domain_uuid, domain_name from v_domains where domain_name = %(n)s", n=pbx.domain)
+    uuids = [UUID(suite.full(name)), uuid4(), UUID(suite.make(name))]
+    together = [(uuid, domain["domain_uuid"], domain["domain_name"]) for uuid in uuids]
+    known: dict[Hashable, Any] = {}
+    given = {**resource.declaration.parameters, **domain, "domains": None}
+    with pbx.database.reading() as session:
+        for uuid in uuids:
+            change = Change(
+                resource=resource,
+                session=session,
+                action="update",
+                uuid=uuid,
+                **domain,
+                old={},
+                changed=frozenset(),
+                config=pbx.config,
+                hostname="",
+                known=known,
+                together=together,
+            )
+            alone = session.rows(resource.statement(resource.current), **{**given, resource.declaration.id: uuid})
+            assert change.own(resource.current) == alone
 
 
 # What the API says of itself, and to whom

@@ -168,7 +168,7 @@ def of_each(text: str, id: str) -> str:
     Args:
         id: the name of the parameter that the record's uuid is.
     """
-    columns = {id: "uuid", "domain_uuid": "domain_uuid", "domain_name": "domain_name"}
+    columns = {"domain_uuid": "domain_uuid", "domain_name": "domain_name", id: "uuid"}
 
     def of_given(found: re.Match[str]) -> str:
         return f'"given each".{columns[found[1]]}' if found[1] in columns else found[0]

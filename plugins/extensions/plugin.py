@@ -218,7 +218,7 @@ def effects(change: Change) -> Iterator[Effect]:
     if "extensions" in change.folders:
         yield from _files(change)
     if "provision" in change.folders and change.current:
-        for device in change.rows("devices", number=change.current["extension"]):
+        for device in change.own("devices"):
             yield Refresh("devices", device["device_uuid"])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -18,7 +19,9 @@ from pbxapi.changes import apply, drain
 from pbxapi.changes.apply import Plan
 from pbxapi.changes.journal import retry_changes
 from pbxapi.data.change import prune_changes
+from pbxapi.data.database import Session
 from pbxapi.plugin import Change, ClearCache, Effect, MessageWaiting, RemoveFile, RunTask, WriteFile
+from pbxapi.switch.event_socket import EventSocket
 from pbxapi.testing import Client, Pbx, Reply, close_pbx, make_pbx
 
 BROKEN = "[error near line 108]: unexpected closing tag </section>"
@@ -156,7 +159,130 @@ def test_of_one_file_only_what_was_computed_last_counts() -> None:
     assert plan.wanted[WriteFile("extensions", "a.xml", "new")] == {first, second, third}
 
 
+# What a batch costs
+
+
+def test_a_batch_costs_as_many_statements_and_syncs_of_folders_as_a_single_change(
+    pbx: Pbx, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted = {"statements": 0, "folders": 0, "sent": 0}
+    execute, fsync, exchange = Session._execute, os.fsync, EventSocket._exchange
+
+    def count_statement(self: Session, *arguments: Any) -> Any:
+        counted["statements"] += 1
+        return execute(self, *arguments)
+
+    def count_sync(descriptor: int) -> None:
+        counted["folders"] += stat.S_ISDIR(os.fstat(descriptor).st_mode)
+        fsync(descriptor)
+
+    def count_exchange(self: EventSocket, *arguments: Any) -> Any:
+        counted["sent"] += 1
+        return exchange(self, *arguments)
+
+    def cost(first: int, count: int) -> dict[str, int]:
+        for extension in range(first, first + count):
+            create(client, extension, voicemail_enabled="true")
+        counted.update(statements=0, folders=0, sent=0)
+        with monkeypatch.context() as patched:
+            patched.setattr(Session, "_execute", count_statement)
+            patched.setattr("pbxapi.switch.files.os.fsync", count_sync)
+            patched.setattr(EventSocket, "_exchange", count_exchange)
+            assert pbx.apply() == count
+        return dict(counted)
+
+    cost(7000, 1)
+    assert cost(7100, 40) == cost(7200, 1)
+
+
+def test_changes_of_many_domains_that_are_applied_together_keep_to_their_own(pbx: Pbx, client: Client) -> None:
+    other = client.of(pbx.other_domain)
+    for extension in (7001, 7002):
+        create(client, extension, password=f"of-the-one-{extension}")
+        create(other, extension, password=f"of-the-other-{extension}")
+    assert pbx.apply() == 4
+    for domain, whose in ((pbx.domain, "one"), (pbx.other_domain, "other")):
+        for extension in (7001, 7002):
+            text = (pbx.folders["extensions"] / domain / f"v_{extension}.xml").read_text()
+            assert f'"password" value="of-the-{whose}-{extension}"' in text
+
+
+def test_more_changes_than_are_read_at_once_are_all_applied_from_their_own_rows(
+    pbx: Pbx, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pbxapi.plugin.change.AHEAD", 3)
+    made = [create(client, extension).data["extension_uuid"] for extension in range(7000, 7010)]
+    client.update("extensions", made[1], password="twice-in-the-batch")
+    client.delete("extensions", made[8])
+    assert pbx.apply() == 12
+    folder = pbx.folders["extensions"] / pbx.domain
+    assert {path.name for path in folder.glob("v_70*.xml")} == {
+        f"v_{extension}.xml" for extension in range(7000, 7010) if extension != 7008
+    }
+    assert "twice-in-the-batch" in (folder / "v_7001.xml").read_text()
+
+
+def test_of_files_that_are_written_side_by_side_one_that_fails_takes_no_other_down(
+    pbx: Pbx, client: Client
+) -> None:
+    create(client, 7000)
+    pbx.apply()
+    folder = pbx.folders["extensions"] / pbx.domain
+    (folder / "v_7005.xml").mkdir()
+    (folder / "v_7005.xml" / "in the way").touch()
+    replies = {extension: create(client, extension) for extension in range(7001, 7011)}
+    pbx.apply()
+    states = {extension: pbx.change(reply)["state"] for extension, reply in replies.items()}
+    assert states == {extension: "pending" if extension == 7005 else "applied" for extension in replies}
+    assert "v_7005.xml" in pbx.change(replies[7005])["nodes"][0]["error"]
+
+
+def test_files_are_not_applied_before_their_folder_is_safely_on_the_disk(
+    pbx: Pbx, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replies = [create(client, extension) for extension in (7001, 7002)]
+    fsync = os.fsync
+
+    def lose_folders(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        fsync(descriptor)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("pbxapi.switch.files.os.fsync", lose_folders)
+        pbx.apply()
+    for reply in replies:
+        shown = pbx.change(reply)
+        assert shown["state"] == "pending"
+        assert shown["nodes"][0]["error"] == "extensions: Input/output error"
+    make_due(pbx)
+    pbx.apply()
+    assert [pbx.change(reply)["state"] for reply in replies] == ["applied", "applied"]
+
+
 # The settle pass
+
+
+def test_what_is_due_is_settled_while_changes_come_without_end(
+    pbx: Pbx, client: Client, effects_of: Callable[[Effects], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create(client, 7001)
+    pbx.apply()
+    entry = pbx.folders["cache"] / f"directory.7001@{pbx.domain}"
+    entry.write_text("<document/>")
+    make_settle(pbx)
+    there: list[bool] = []
+
+    def look(_: Change) -> Iterator[Effect]:
+        there.append(entry.exists())
+        yield from ()
+
+    effects_of(look)
+    monkeypatch.setattr(drain, "BATCH", 1)
+    create(client, 7002)
+    create(client, 7003)
+    pbx.apply()
+    assert there == [True, False]
 
 
 def test_a_cache_entry_written_from_an_old_read_does_not_survive(pbx: Pbx, client: Client) -> None:

@@ -472,8 +472,6 @@ def test_a_switch_that_goes_mute_among_many_is_unavailable_in_time(raw, event_so
 
 
 def test_an_event_of_many_that_is_refused_shows(raw, event_socket):
-    raw.behave = lambda connection, _: connection.sendall(
-        b"Content-Type: command/reply\nReply-Text: -ERR no\n\n"
-    )
+    raw.behave = lambda connection, _: connection.sendall(b"Content-Type: command/reply\nReply-Text: -ERR no\n\n")
     with pytest.raises(SwitchRefused, match="sendevent fusion::file: -ERR no"):
         event_socket.send_events("fusion::file", [{"Key": "x"}])

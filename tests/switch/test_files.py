@@ -313,3 +313,50 @@ def test_a_link_in_the_place_of_an_unfinished_file_is_not_written_through(tmp_pa
     write_file(root, "a.xml", "x")
     assert (tmp_path / "outside").read_text() == "mine"
     assert everything(root) == {"a.xml"}
+
+
+def test_folders_are_synced_once_however_many_files_change_in_them(root, monkeypatch):
+    synced: list[tuple[int, int]] = []
+    real = os.fsync
+
+    def note(descriptor: int) -> None:
+        status = os.fstat(descriptor)
+        if status.st_ino != (root / "a.com").stat().st_ino:
+            return real(descriptor)
+        synced.append((status.st_dev, status.st_ino))
+        return real(descriptor)
+
+    make_folder(root, "a.com")
+    monkeypatch.setattr(files.os, "fsync", note)
+    unsynced = files.Unsynced()
+    for number in range(20):
+        assert write_file(root, f"a.com/v_{number}.xml", "x", unsynced=unsynced) is True
+    assert remove_file(root, "a.com/v_3.xml", unsynced=unsynced) is True
+    assert synced == []
+    unsynced.sync()
+    assert len(synced) == 1
+
+
+def test_more_folders_than_are_held_open_are_synced_all_the_same(root, monkeypatch):
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    monkeypatch.setattr(files.Unsynced, "MOST", 3)
+    unsynced = files.Unsynced()
+    for number in range(10):
+        write_file(root, f"{number}.com/v_1.xml", "x", unsynced=unsynced)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before + 3
+    unsynced.sync()
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_a_folder_that_cannot_be_synced_shows_and_is_let_go(root, monkeypatch):
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    unsynced = files.Unsynced()
+    write_file(root, "a.com/v_1.xml", "x", unsynced=unsynced)
+
+    def lost(_: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(files.os, "fsync", lost)
+    with pytest.raises(OSError, match="Input/output error"):
+        unsynced.sync()
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
