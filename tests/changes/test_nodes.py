@@ -224,7 +224,8 @@ def test_a_write_that_meets_a_node_on_its_way_in_is_noted_for_it(pbx: Pbx) -> No
 
     def write() -> None:
         with pbx.database.writing() as session:
-            noted.append(note(session))
+            change_id = note(session)
+        noted.append(change_id)
 
     with pbx.database.writing() as session:
         assert add_node(session, "node2")
@@ -245,6 +246,7 @@ def test_the_first_node_waits_for_the_write_under_way_and_takes_it(pbx: Pbx) -> 
 
     with pbx.database.writing() as session:
         change_id = note(session)
+        session.value("select")  # what was noted travels with it
         coming = threading.Thread(target=come)
         coming.start()
         time.sleep(0.3)
