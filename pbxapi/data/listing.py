@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from uuid import UUID
@@ -144,10 +144,12 @@ class Listing:
         self._count = count
         self._texts: dict[tuple[object, ...], str] = {}
 
-    def rows(self, session: Session, request: Request, parameters: Mapping[str, Any]) -> list[Row]:
-        """One page, by number."""
+    def ask_rows(
+        self, session: Session, request: Request, parameters: Mapping[str, Any]
+    ) -> Callable[[], list[Row]]:
+        """One page, by number; as `Session.ask`."""
         text = self._text("page", request)
-        return session.rows(text, **self._values(request, parameters), _offset=request.offset)
+        return session.ask(text, **self._values(request, parameters), _offset=request.offset)
 
     def rows_after(
         self, session: Session, request: Request, parameters: Mapping[str, Any]

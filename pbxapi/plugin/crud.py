@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
@@ -74,12 +75,13 @@ def list_records(call: Call) -> Answer:
     request = replace(request, limit=per_page, offset=min((page - 1) * per_page, 2**62), cursor=cursor or "")
     pagination: dict[str, Any] = {"page": page, "per_page": per_page}
     if cursor is None:
-        rows = listing.rows(call.session, request, parameters)
+        rows = listing.ask_rows(call.session, request, parameters)  # the total is asked for in the same round
     else:
         try:
-            rows, pagination["next_cursor"] = listing.rows_after(call.session, request, parameters)
+            found, pagination["next_cursor"] = listing.rows_after(call.session, request, parameters)
         except ValueError as error:
             raise invalid(f"cursor {error}", "cursor") from None
+        rows = partial(list, found)
         del pagination["page"]
     most = None if exact else declaration.count_most
     narrowed = (request.search, *sorted(request.filters.items()), *map(str, parameters.values()))
@@ -93,7 +95,7 @@ def list_records(call: Call) -> Answer:
     pagination |= {"total": total, "total_pages": -(-total // per_page)}
     if estimated:
         pagination["total_is_estimate"] = True
-    return Answer(rows, pagination=pagination)
+    return Answer(rows(), pagination=pagination)
 
 
 def export_records(call: Call, show: Callable[[Row], None] | None = None) -> Answer:
