@@ -30,17 +30,15 @@ _MOST = 10_000
 
 # A write notes its change in its own transaction, which lasts a few seconds at most: one that began before another
 # and was committed after it changes the count.
+# What is written beside us is null where one of the tables is none: what a view shows is written elsewhere.
 _MARK = """
-select count(*) as changes, max(created_at) as newest
+select count(*) as changes, max(created_at) as newest,
+       (select case when bool_and(relkind = 'r')
+                    then sum(pg_stat_get_tuples_inserted(oid) + pg_stat_get_tuples_updated(oid)
+                             + pg_stat_get_tuples_deleted(oid)) end
+          from pg_class where oid in (select to_regclass(name) from unnest(%(tables)s::text[]) as name)) as written
   from pbxapi.change
  where domain_uuid = %(domain_uuid)s and created_at > clock_timestamp() - interval '1 minute'
-"""
-
-# Null where one of them is no plain table: what a view shows is written elsewhere.
-_WRITTEN = """
-select case when bool_and(relkind = 'r') then sum(
-         pg_stat_get_tuples_inserted(oid) + pg_stat_get_tuples_updated(oid) + pg_stat_get_tuples_deleted(oid)) end
-  from pg_class where oid in (select to_regclass(name) from unnest(%(tables)s::text[]) as name)
 """
 
 Total = tuple[int, bool]
@@ -80,15 +78,13 @@ class Totals:
                 # From now on the marks are read first: they must be no younger than the count.
                 self._remember(key, _Known(total, None, None, float("-inf")))
             return total
-        mark = session.row(_MARK, domain_uuid=domain_uuid)
-        age = time.monotonic() - known.counted_at
-        if mark == known.mark and age < SECONDS:
-            return known.total
-        written = session.value(_WRITTEN, tables=sorted(tables))
-        same = known.total[1] or (written is not None and written == known.written)
-        if mark == known.mark and age < SECONDS_MOST and same:
-            return known.total
+        mark = session.row(_MARK, domain_uuid=domain_uuid, tables=sorted(tables))
+        assert mark is not None
+        written = mark.pop("written")
         now = time.monotonic()
+        same = known.total[1] or (written is not None and written == known.written)
+        if mark == known.mark and now - known.counted_at < (SECONDS_MOST if same else SECONDS):
+            return known.total
         total = count()
         self._remember(key, _Known(total, mark, written, now))
         return total

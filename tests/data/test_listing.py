@@ -49,7 +49,7 @@ def listing(session: Session, rows: list[tuple[Any, ...]], **options: Any) -> Li
 
 def names(session: Session, boxes: Listing, **request: Any) -> list[Any]:
     asked = Request(**{"sort": "name", "limit": 100, **request})
-    return [row["name"] for row in boxes.rows(session, asked, {})]
+    return [row["name"] for row in boxes.ask_rows(session, asked, {})()]
 
 
 def of_names(*texts: str | None) -> list[tuple[Any, ...]]:
@@ -89,9 +89,9 @@ def test_nothing_comes_first_and_odd_texts_have_a_place(session: Session) -> Non
 
 def test_the_same_name_is_in_the_order_of_the_uuid(session: Session) -> None:
     boxes = listing(session, of_names("same", "SAME", "same", "Same"))
-    rows = boxes.rows(session, Request("name", 10), {})
+    rows = boxes.ask_rows(session, Request("name", 10), {})()
     assert [row["box_uuid"] for row in rows] == UUIDS[:4]
-    rows = boxes.rows(session, Request("-name", 10), {})
+    rows = boxes.ask_rows(session, Request("-name", 10), {})()
     assert [row["box_uuid"] for row in rows] == UUIDS[:4][::-1]
 
 
@@ -102,7 +102,7 @@ def test_a_cursor_leads_to_every_row_once(session: Session, order: str, limit: i
     sizes = [3, None, 10, 9, 0.5, 0.5, None, -2, 10**25, 3, 3, 0, 7]
     made = [f"2026-01-{day:02d} 12:00:00.{day:06d}+02" for day in (5, 5, 1, 2, 3, 3, 3, 9, 8, 7, 6, 12, 11)]
     boxes = listing(session, list(zip(texts, sizes, made, strict=True)))
-    expected = [row["box_uuid"] for row in boxes.rows(session, Request(order, 100), {})]
+    expected = [row["box_uuid"] for row in boxes.ask_rows(session, Request(order, 100), {})()]
     assert len(expected) == len(texts)
     found: list[UUID] = []
     cursor: str | None = ""
@@ -143,7 +143,7 @@ def test_search_knows_no_letter_case(session: Session) -> None:
 def test_without_searched_columns_a_search_finds_nothing(session: Session) -> None:
     boxes = listing(session, of_names("one"))
     silent = Listing(boxes.statement, boxes.columns, "box_uuid", boxes.sorts)
-    assert silent.rows(session, Request("name", 10, search="one"), {}) == []
+    assert silent.ask_rows(session, Request("name", 10, search="one"), {})() == []
 
 
 def test_a_filter_compares_the_whole_text(session: Session) -> None:
