@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import lru_cache
 from typing import Any, LiteralString
@@ -70,6 +70,11 @@ _OPTIONS = (
 )
 
 
+_LOCK = """
+select pg_advisory_xact_lock(hashtextextended(name, 7062)) from unnest(%(names)s::text[]) as name
+"""
+
+
 @lru_cache(maxsize=2048)
 def _numbered_text(text: str) -> tuple[LiteralString, tuple[str, ...]]:
     return number_parameters(text)
@@ -97,6 +102,7 @@ class Session:
         self._connection: Connection | None = None
         self._used = False
         self._waiting: list[Asked] = []
+        self._locks: Asked | None = None
         self.statements_run = 0
 
     def rows(self, statement: Statement | str, /, **parameters: Any) -> list[Row]:
@@ -143,6 +149,17 @@ class Session:
         if not self._writing:
             self._settle()
 
+    def lock(self, names: Iterable[str]) -> None:
+        """Have locks of some names until the transaction ends; a statement after this waits until it has them.
+
+        Those of one round are taken together, in the order of their names.
+        """
+        wanted = {*names, *(self._locks.values[0] if self._locks else ())}
+        if self._locks is None and wanted:
+            self._locks = self._execute(_LOCK, {"names": ()})
+        if self._locks is not None:
+            self._locks.values = [sorted(wanted)]
+
     def do_many(self, statement: Statement, rows: Sequence[Mapping[str, Any]]) -> None:
         """As `do`, for each of many rows of parameters; a plain insert takes them all at once."""
         if statement.many and len(rows) > 1:
@@ -177,7 +194,7 @@ class Session:
             self._waiting.append(Asked("release savepoint part"))
             self._settle()  # what is still on its way fails here, if it fails
         except BaseException:
-            self._waiting.clear()
+            self._waiting, self._locks = [], None
             if not self.lost:
                 self._waiting += [Asked("rollback to savepoint part"), Asked("release savepoint part")]
                 self._settle()
@@ -222,7 +239,7 @@ class Session:
         """Make the round: all that waits is sent, and answered."""
         if not self._waiting:
             return
-        asked, self._waiting = self._waiting, []
+        asked, self._waiting, self._locks = self._waiting, [], None
         try:
             self._round(asked)
         except _BROKEN as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from uuid import UUID
 
 from pbxapi.data.database import Session
@@ -64,5 +64,10 @@ def read_settings(session: Session, domain_uuid: UUID | None, names: Iterable[st
         domain_uuid: whose; None for the default settings alone.
         names: ``category/subcategory`` each.
     """
-    rows = session.rows(_SETTINGS, domain_uuid=domain_uuid, names=list(names))
-    return Settings({f"{row['category']}/{row['subcategory']}": row["value"] for row in rows})
+    return ask_settings(session, domain_uuid, names)()
+
+
+def ask_settings(session: Session, domain_uuid: UUID | None, names: Iterable[str]) -> Callable[[], Settings]:
+    """As `read_settings`, without waiting: they are there once what is returned is called."""
+    rows = session.ask(_SETTINGS, domain_uuid=domain_uuid, names=list(names))
+    return lambda: Settings({f"{row['category']}/{row['subcategory']}": row["value"] for row in rows()})

@@ -15,9 +15,9 @@ from pbxapi.data.database import Row, Session
 from pbxapi.data.events import note_event
 from pbxapi.data.jobs import add_job, refuse_secrets, secrets_in
 from pbxapi.data.keys import Network, covers
-from pbxapi.data.settings import Settings, read_settings
+from pbxapi.data.settings import Settings, ask_settings, read_settings
 from pbxapi.errors import ApiError
-from pbxapi.plugin.claims import check_claims, check_numbers, dead_link, find_linked
+from pbxapi.plugin.claims import Claims, check_numbers, dead_link, find_linked
 
 if TYPE_CHECKING:
     from pbxapi.plugin.loader import LoadedResource, Registry
@@ -138,10 +138,6 @@ Ask = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
 Raises SwitchUnavailable where none answers in time."""
 
 
-_LOCK_ALL = """
-select pg_advisory_xact_lock(hashtextextended(name, 7062)) from unnest(%(names)s::text[]) as name
-"""
-
 Noted = tuple[str, UUID, Mapping[str, Any] | None, Mapping[str, Any] | None]
 """A change to note: create, update or delete; the record's uuid; the record before, and after."""
 
@@ -164,7 +160,7 @@ class Call:
         registry: all plugins that were found, those left out too.
         change_id: what the caller can ask for: the change that was noted, or the batch that it is one of.
         batch_id: the batch that the call is part of.
-        known: the settings that it has read.
+        known: the settings that it has asked for.
     """
 
     resource: LoadedResource
@@ -186,11 +182,18 @@ class Call:
     warnings: list[str] = field(default_factory=list)
     change_id: UUID | None = None
     batch_id: UUID | None = None
-    known: dict[frozenset[str], Settings] = field(default_factory=dict, repr=False)
+    known: dict[frozenset[str], Callable[[], Settings]] = field(default_factory=dict, repr=False)
 
     def rows(self, statement: str, /, **parameters: Any) -> list[Row]:
         """All rows of one of the resource's statements; ``domain_uuid`` is added."""
         return self.session.rows(self.resource.statement(statement), **self._with_domain(parameters))
+
+    def soon(self, statement: str, /, **parameters: Any) -> Callable[[], list[Row]]:
+        """As `rows`, without waiting for them: they are there once what is returned is called.
+
+        Whatever is asked before that is answered in the same round trip.
+        """
+        return self.session.ask(self.resource.statement(statement), **self._with_domain(parameters))
 
     def row(self, statement: str, /, **parameters: Any) -> Row | None:
         """The first row of one of the resource's statements, or None."""
@@ -223,13 +226,17 @@ class Call:
 
         Those that `Resource.settings` names are read together, at the first of them that the call asks for.
         """
-        declared = self.resource.settings
-        if not declared.issuperset(names):
+        if not self.resource.settings.issuperset(names):
             return read_settings(self.session, self.caller.domain_uuid, names)
-        if not self.known:
-            self.known[declared] = read_settings(self.session, self.caller.domain_uuid, declared)
-        found = self.known[declared]
+        self.expect_settings()
+        found = self.known[self.resource.settings]()
         return Settings({name: found[name] for name in names if name in found})
+
+    def expect_settings(self) -> None:
+        """Ask for the settings that `Resource.settings` names, without waiting for them."""
+        declared = self.resource.settings
+        if declared not in self.known:
+            self.known[declared] = ask_settings(self.session, self.caller.domain_uuid, declared)
 
     @property
     def options(self) -> Mapping[str, Any]:
@@ -273,10 +280,9 @@ class Call:
         self.lock_all([what])
 
     def lock_all(self, what: Iterable[Iterable[object]]) -> None:
-        """As `lock`, for many in one statement; always in the same order, so that no two wait for each other."""
+        """As `lock`, for many; always in the same order, so that no two wait for each other."""
         # Names that differ by letter case alone count as the same for what must be unique: one lock for them too.
-        names = sorted(":".join(str(part) for part in parts).lower() for parts in what)
-        self.session.do(_LOCK_ALL, names=names)
+        self.session.lock(":".join(str(part) for part in parts).lower() for parts in what)
 
     def claim(self, record: Mapping[str, Any], old: Mapping[str, Any] | None) -> None:
         """Check what must be unique, and the links, for a record about to be written; holds under concurrency.
@@ -284,7 +290,7 @@ class Call:
         Raises:
             ApiError: 409 with the field that is taken, 400 with the link that leads nowhere.
         """
-        (fault,) = check_claims(self, [record], old)
+        (fault,) = Claims(self, [record], old).faults()
         if fault is not None:
             raise fault
 

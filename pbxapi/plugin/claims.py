@@ -22,8 +22,8 @@ Target = tuple[str, str, bool]
 """Table and column that a link leads to, and whether a record that all share will do."""
 
 
-def check_claims(call: Call, records: Records, old: Mapping[str, Any] | None = None) -> list[ApiError | None]:
-    """What is wrong with each of some records that are about to be written; None where nothing is.
+class Claims:
+    """What some records that are about to be written claim; asked for at once, and answered by `faults`.
 
     Of records that want the same, the first that is right gets it. Other transactions that want it wait until this
     one ends.
@@ -31,20 +31,27 @@ def check_claims(call: Call, records: Records, old: Mapping[str, Any] | None = N
     Args:
         old: the record before, of an update of one.
     """
-    changed = [set(r) if old is None else {n for n, v in r.items() if old.get(n) != v} for r in records]
-    checks: list[_Uniques | _Numbers | _Links] = [
-        *(_Uniques(call, unique, records, changed) for unique in call.resource.declaration.uniques),
-        _Numbers(call, [_numbers_of(call, r, c) for r, c in zip(records, changed, strict=True)]),
-        _Links(call, records, changed),
-    ]
-    faults: list[ApiError | None] = []
-    for place in range(len(records)):
-        fault = next((f for check in checks if (f := check.fault(place))), None)
-        if fault is None:
-            for check in checks:
-                check.give(place)
-        faults.append(fault)
-    return faults
+
+    def __init__(self, call: Call, records: Records, old: Mapping[str, Any] | None = None) -> None:
+        changed = [set(r) if old is None else {n for n, v in r.items() if old.get(n) != v} for r in records]
+        self._places = range(len(records))
+        self._checks: list[_Uniques | _Numbers | _Links] = [
+            *(_Uniques(call, unique, records, changed) for unique in call.resource.declaration.uniques),
+            _Numbers(call, [_numbers_of(call, r, c) for r, c in zip(records, changed, strict=True)]),
+            _Links(call, records, changed),
+        ]
+
+    def faults(self) -> list[ApiError | None]:
+        """What is wrong with each record; None where nothing is."""
+        return [self._fault(place) for place in self._places]
+
+    def _fault(self, place: int) -> ApiError | None:
+        for check in self._checks:
+            if fault := check.fault(place):
+                return fault
+        for check in self._checks:
+            check.give(place)
+        return None
 
 
 def check_numbers(call: Call, numbers: Mapping[str, str]) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from pbxapi.data.listing import Listing, Request
 from pbxapi.data.totals import Totals
 from pbxapi.errors import ApiError, forbidden, invalid, not_found
 from pbxapi.plugin.call import Answer, Call
-from pbxapi.plugin.claims import check_claims
+from pbxapi.plugin.claims import Claims
 from pbxapi.plugin.fields import Record, blank
 from pbxapi.plugin.tables import CONTENT_TYPES, encode, format_of
 
@@ -195,9 +196,8 @@ def create_all(call: Call, many: Sequence[Mapping[str, Any]]) -> list[Made | Api
     declaration = call.resource.declaration
     if declaration.store is not None and declaration.store_new is None and len(many) > 1:
         return [_alone(call, sent) for sent in many]
-    room = call.room(declaration.limit) if declaration.limit else None
-    if room is not None and not room[0]:
-        return [_limit(call, room[1]) for _ in many]
+    if call.resource.settings:
+        call.expect_settings()
     found: list[Made | ApiError] = []
     for sent in many:
         line = replace(call, data=dict(sent), warnings=[])
@@ -210,13 +210,21 @@ def create_all(call: Call, many: Sequence[Mapping[str, Any]]) -> list[Made | Api
         except ApiError as error:
             found.append(error)
     prepared = [made for made in found if isinstance(made, Made)]
-    faults = iter(check_claims(call, [made.record for made in prepared]))
+    claims = Claims(call, [made.record for made in prepared])
+    storing = declaration.store_new(call, prepared) if declaration.store_new else None
+    if storing:
+        next(storing)
+    # Here is the first answer that is waited for, and all that was asked until now comes with it.
+    room = call.room(declaration.limit) if declaration.limit else None
+    if room is not None and not room[0]:
+        return [_limit(call, room[1]) for _ in many]
+    faults = iter(claims.faults())
     found = [(next(faults) or made) if isinstance(made, Made) else made for made in found]
     if room is not None:
         good = [place for place, made in enumerate(found) if isinstance(made, Made)]
         for place in good[room[0] :]:
             found[place] = _limit(call, room[1])
-    _write(call, [made for made in found if isinstance(made, Made)])
+    _write(call, [made for made in found if isinstance(made, Made)], storing)
     return found
 
 
@@ -235,15 +243,16 @@ def _alone(call: Call, sent: Mapping[str, Any]) -> Made | ApiError:
         return error
 
 
-def _write(call: Call, made: Sequence[Made]) -> None:
+def _write(call: Call, made: Sequence[Made], storing: Generator[None, Sequence[Made], None] | None) -> None:
     declaration = call.resource.declaration
     if not made:
         return
     for one in made:
         _warn_of_absent(one.call, "create")
     call.do_all("create", [one.record for one in made])
-    if declaration.store_new:
-        declaration.store_new(call, made)
+    if storing:
+        with suppress(StopIteration):
+            storing.send(made)
     elif declaration.store:
         for one in made:
             declaration.store(one.call, one.record, None)

@@ -100,7 +100,8 @@ class LoadedResource:
         self.shared = shared
         self.schema: Record = declaration.schema()
         self.secrets = self.schema.secrets()
-        self.settings = frozenset((*declaration.settings, f"limit/{declaration.limit}"))
+        limits = (f"limit/{declaration.limit}",) if declaration.limit else ()
+        self.settings = frozenset((*declaration.settings, *limits))
         self.nullable = frozenset(n for n, f in self.schema.fields.items() if f.dump_only and f.allow_none)
 
     def statement(self, name: str) -> Statement:

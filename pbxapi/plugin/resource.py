@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
@@ -148,6 +148,7 @@ class Unique:
 
 Prepare = Callable[[Call, dict[str, Any], "Mapping[str, Any] | None"], None]
 Store = Callable[[Call, Mapping[str, Any], "Mapping[str, Any] | None"], None]
+StoreNew = Callable[[Call, Sequence[crud.Made]], Generator[None, Sequence[crud.Made], None]]
 
 STANDARD = ("list", "get", "create", "update", "delete")
 
@@ -191,8 +192,10 @@ class Resource:
         operations: further operations, or replacements of standard ones by name.
         prepare: completes and checks a record before it is written: ``(call, record, old or None)``.
         store: writes what belongs to it elsewhere, after the record: ``(call, record, old or None)``.
-        store_new: does what `store` does, for all records that one request makes: ``(call, made)``. It refuses
-            none of them: `prepare` has checked each. `store` is for updates only then.
+        store_new: does what `store` does, for all records that one request makes: ``(call, made)``, a generator.
+            What it asks for before its ``yield`` (`Call.soon`) is answered together with the checks; the yield
+            gives those of the records that are right, and it refuses none of them. `store` is for updates only
+            then.
         remove: removes what belongs to it elsewhere, before the record: ``(call, record)``.
         show: completes what `get` answers: ``(call, record)``.
         keep: fields whose old values the effects need.
@@ -226,7 +229,7 @@ class Resource:
     operations: tuple[Operation, ...] = ()
     prepare: Prepare | None = None
     store: Store | None = None
-    store_new: Callable[[Call, Sequence[crud.Made]], None] | None = None
+    store_new: StoreNew | None = None
     remove: Callable[[Call, Mapping[str, Any]], None] | None = None
     show: Callable[[Call, dict[str, Any]], None] | None = None
     keep: tuple[str, ...] = ()

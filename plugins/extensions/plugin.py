@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -119,13 +119,13 @@ def store(call: Call, record: Mapping[str, Any], old: Mapping[str, Any] | None) 
         call.run("update_device_keys", old_number=old_number, number=number, label=label)
 
 
-def store_new(call: Call, made: Sequence[Made]) -> None:
+def store_new(call: Call, made: Sequence[Made]) -> Generator[None, Sequence[Made], None]:
     """The boxes of new extensions, or what is sent for a box that is there already; and the links to users."""
     numbers = {number for one in made if (number := box_number(one.record))}
     hold_numbers(call, *numbers)
-    there = (
-        {row["voicemail_id"] for row in call.rows("voicemails/there", numbers=list(numbers))} if numbers else {}
-    )
+    boxes = call.soon("voicemails/there", numbers=list(numbers)) if numbers else list
+    made = yield
+    there = {row["voicemail_id"] for row in boxes()}
     defaults = new_box_defaults(call) if any(_wants_box(one.call) for one in made) else {}
     new: list[dict[str, Any]] = []
     for one in made:

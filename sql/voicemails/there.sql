@@ -4,7 +4,7 @@
 -- index: v_voicemails (domain_uuid, voicemail_id), recommended by doctor; looked into for each number by itself, or a
 --        plan that was made for a domain of ordinary size would go through all boxes of a large one
 select v.voicemail_id
-  from unnest(%(numbers)s::text[]) as asked (number)
+  from unnest((select %(numbers)s::text[])) as asked (number)
  cross join lateral (
          select b.voicemail_id from v_voicemails as b
           where b.domain_uuid = %(domain_uuid)s and b.voicemail_id = asked.number
