@@ -22,6 +22,10 @@ _KNOWN_MOST = 128
 """Statements that a connection knows again."""
 
 _GOOD = (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK)
+_FAILED = pq.ExecStatus.FATAL_ERROR
+_SYNC = pq.ExecStatus.PIPELINE_SYNC
+_READ, _READ_AND_WRITE = Wait.R, Wait.RW
+_READABLE, _WRITABLE = Ready.R, Ready.W
 
 _Key = tuple[str, tuple[int, ...]]
 """A statement's text and the types of its parameters."""
@@ -91,7 +95,7 @@ class Connection(psycopg.Connection[Row]):
                 continue
             if key is not None:
                 self.statements_known.pop(key, None)
-            if fault is None and result.status == pq.ExecStatus.FATAL_ERROR:
+            if fault is None and result.status == _FAILED:
                 fault = result
         if fault is not None:
             raise error_from_result(fault, self.info.encoding)
@@ -151,11 +155,11 @@ def _results(pgconn: pq.abc.PGconn) -> PQGen[list[pq.abc.PGresult]]:
             result = pgconn.get_result()
             if result is None:  # the end of one command
                 continue
-            if result.status == pq.ExecStatus.PIPELINE_SYNC:
+            if result.status == _SYNC:
                 return found
             found.append(result)
-        ready = yield Wait.RW if unsent else Wait.R
-        if ready & Ready.R:
+        ready = yield _READ_AND_WRITE if unsent else _READ
+        if ready & _READABLE:
             pgconn.consume_input()
-        if ready & Ready.W:
+        if ready & _WRITABLE:
             unsent = pgconn.flush()

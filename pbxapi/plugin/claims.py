@@ -160,7 +160,7 @@ class _Links:
 
     def __init__(self, call: Call, records: Records, changed: Sequence[set[str]]) -> None:
         schema = call.resource.schema
-        linking = list(may_link(schema))
+        linking = may_link(schema)
         self._links = [
             [
                 (place, _target(link), uuid)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -200,7 +201,8 @@ def create_all(call: Call, many: Sequence[Mapping[str, Any]]) -> list[Made | Api
         call.expect_settings()
     found: list[Made | ApiError] = []
     for sent in many:
-        line = replace(call, data=dict(sent), warnings=[])
+        line = copy(call)
+        line.data, line.warnings = dict(sent), []
         uuid = uuid4()
         record = {**blank(call.resource.schema), **line.data, declaration.id: uuid}
         try:

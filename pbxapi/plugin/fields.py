@@ -7,7 +7,7 @@ numbers are strings of digits. A field refuses what the database, the event sock
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any, Literal
@@ -261,11 +261,9 @@ def links_of(schema: Schema) -> Iterator[tuple[str, Link]]:
             yield from ((f"{name}.{below}", link) for below, link in links_of(inner.schema))
 
 
-def may_link(schema: Schema) -> Iterator[str]:
+def may_link(schema: Schema) -> Sequence[str]:
     """Names of the fields that can hold a link."""
-    for name, field in schema.load_fields.items():
-        if isinstance(field, Link | fields.List | fields.Nested):
-            yield name
+    return _parts(schema).linking
 
 
 def links_in(
@@ -327,24 +325,32 @@ def load(schema: Schema, data: Mapping[str, Any], *, partial: bool, ignore_unkno
 
 
 class _Parts:
-    """Those parts of a schema that inputs are checked by.
+    """What is found out about a schema once, and those parts of it that inputs are checked by.
 
     Of most fields, which are not sent, only the defaults count; a whole schema looks at each of them every time.
+
+    Attributes:
+        linking: the fields that can hold a link.
+        empty: those without a default, and whether each is a list.
     """
 
     MOST = 100
     """Of so many different sets of fields there is a part."""
 
     def __init__(self, schema: Schema) -> None:
-        fields = schema.load_fields
-        self._names = frozenset(fields)
-        self._required = {name for name, field in fields.items() if field.required}
-        defaults = {name: field.load_default for name, field in fields.items()}
-        self._defaults = {name: default for name, default in defaults.items() if default is not missing}
+        declared = schema.load_fields
+        self._names = frozenset(declared)
+        self._required = {name for name, field in declared.items() if field.required}
+        defaults = {n: f.load_default for n, f in declared.items() if f.load_default is not missing}
+        self._defaults = {name: default for name, default in defaults.items() if not callable(default)}
+        self._made = {name: default for name, default in defaults.items() if callable(default)}
         # What a schema does beside its fields wants the whole input.
-        renamed = any(field.data_key not in (None, name) for name, field in fields.items())
+        renamed = any(field.data_key not in (None, name) for name, field in declared.items())
         self._usable = not renamed and not any(schema._hooks.values())
         self._by_names: dict[frozenset[str], Schema] = {}
+        self.linking = [n for n, f in declared.items() if isinstance(f, (Link, fields.List, fields.Nested))]
+        lists = {n for n, f in declared.items() if isinstance(f, fields.List) or getattr(f, "many", False)}
+        self.empty = {name: name in lists for name in declared if name not in defaults}
 
     def load(self, schema: Schema, data: Mapping[str, Any], partial: bool, unknown: Unknown) -> dict[str, Any]:
         """Raises ValidationError, in the words of the whole schema."""
@@ -353,10 +359,9 @@ class _Parts:
             part = self._part(schema, sent)
             with suppress(ValidationError):
                 loaded = dict(part.load(data, partial=partial, unknown=unknown)) if sent else {}
-                for name, default in self._defaults.items() if not partial else ():
-                    if name not in sent:
-                        loaded[name] = default() if callable(default) else default
-                return loaded
+                if partial:
+                    return loaded
+                return {**self._defaults, **{name: make() for name, make in self._made.items()}, **loaded}
         return dict(schema.load(data, partial=partial, unknown=unknown))
 
     def _part(self, schema: Schema, names: frozenset[str]) -> Schema:
@@ -407,9 +412,5 @@ def _part(data: Any, key: Any) -> Any:
 
 
 def blank(schema: Schema) -> dict[str, Any]:
-    """A record with every field that can be written, empty."""
-    return {
-        name: [] if isinstance(field, fields.List) or getattr(field, "many", False) else ""
-        for name, field in schema.load_fields.items()
-        if field.load_default is missing
-    }
+    """A record with every field that can be written and has no default, empty."""
+    return {name: [] if many else "" for name, many in _parts(schema).empty.items()}
