@@ -25,6 +25,10 @@ POLL = 1.0
 _PAUSE = 0.005
 _NUMBERED = 1000
 _PRUNE_EVERY = 600.0
+_PRUNED = 1000
+"""Rows of a table that one round forgets: so few that no node waits for it."""
+
+_IMPORTS = 10  # each with its lines
 
 _NODES_WITH_WORK = """
 select node.name
@@ -68,17 +72,22 @@ class Relay(threading.Thread):
             while not self._stop_wanted.is_set():
                 with self._database.reading() as session:
                     self._hand_over(session)
-                    if time.monotonic() >= prune_at:
-                        prune_changes(session, self._keep_days)
-                        prune_events(session, self._keep_days)
-                        prune_answers(session)
-                        prune_imports(session, self._keep_days)
+                    if time.monotonic() >= prune_at and not self._prune(session):
                         prune_at = time.monotonic() + _PRUNE_EVERY
                 self._number()
                 # Whatever came while we were handing over is one wake-up; a burst is a few.
                 for _ in connection.notifies(timeout=POLL, stop_after=1):
                     pass
                 self._stop_wanted.wait(_PAUSE)
+
+    def _prune(self, session: Session) -> bool:
+        """Forget some of what is old; whether there may be more, for the next round."""
+        some = (
+            prune_changes(session, self._keep_days, _PRUNED),
+            prune_events(session, self._keep_days, _PRUNED),
+            prune_answers(session, _PRUNED),
+        )
+        return max(some) == _PRUNED or prune_imports(session, self._keep_days, _IMPORTS) == _IMPORTS
 
     def _number(self) -> None:
         """Give fresh events their positions; listeners are called.

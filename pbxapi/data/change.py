@@ -175,17 +175,11 @@ delete from pbxapi.change where change_id in (select change_id from old)
 
 
 def prune_changes(session: Session, days: int, most: int = 5000) -> int:
-    """Forget changes older than some days that no node has to do with any more; how many went.
+    """Forget at most so many changes older than some days that no node has to do with any more; how many went.
 
     While no node is known all are kept: they wait for the first.
-
-    Args:
-        most: in one statement.
     """
-    gone = 0
-    while went := session.run(_PRUNE, days=days, most=most):
-        gone += went
-    return gone
+    return session.run(_PRUNE, days=days, most=most)
 
 
 _IS_KNOWN = "select exists (select from pbxapi.node where name = %(name)s) as known"

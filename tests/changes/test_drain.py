@@ -165,6 +165,7 @@ def test_of_one_file_only_what_was_computed_last_counts() -> None:
 def test_a_batch_costs_as_many_statements_and_syncs_of_folders_as_a_single_change(
     pbx: Pbx, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(drain, "SETTLE_SECONDS", 3600)  # what is deleted again would be counted, too
     counted = {"statements": 0, "folders": 0, "sent": 0}
     execute, fsync, exchange = Session._execute, os.fsync, EventSocket._exchange
 
@@ -650,5 +651,5 @@ def test_applied_and_failed_changes_are_forgotten_after_their_time(pbx: Pbx, cli
         "(select change_id from pbxapi.change order by created_at desc limit 1)"
     )
     with pbx.database.reading() as session:
-        assert prune_changes(session, 14, most=1) == 2
+        assert [prune_changes(session, 14, most=1) for _ in range(3)] == [1, 1, 0]
     assert pbx.rows("select count(*) from pbxapi.change_node") == [{"count": 1}]
