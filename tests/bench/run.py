@@ -12,6 +12,7 @@ import os
 import platform
 import sys
 import tempfile
+import traceback
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -64,6 +65,7 @@ def main() -> int:
     names = chosen.only or (QUICK if chosen.quick else list(MEASURES))
     count, seconds = chosen.rounds or (6 if chosen.quick else 8), 1 if chosen.quick else 3
     measures: list[Measure] = []
+    failed: list[str] = []
     with tempfile.TemporaryDirectory() as folder, stack(Path(folder)) as running:
         if not chosen.quick:
             with running.connect() as connection:
@@ -71,17 +73,22 @@ def main() -> int:
         bench = Bench(running, count, seconds, chosen.large)
         for name in names:
             began = datetime.datetime.now()
-            measures += MEASURES[name](bench)
+            try:
+                measures += MEASURES[name](bench)
+            except Exception as error:
+                traceback.print_exc()  # the others are worth their minutes still
+                failed.append(f"target {name}: not measured: {error}")
             took = (datetime.datetime.now() - began).total_seconds()
             print(f"target {name}: measured in {took:.0f} s", file=sys.stderr, flush=True)
         text = f"{_conditions(running, count, seconds)}\n\n{render(measures)}"
         print(text, flush=True)
-        below = _below_half(bench, measures) if chosen.quick else []
-    if chosen.write:
+        if chosen.quick and not failed:
+            failed += _below_half(bench, measures)
+    if chosen.write and not failed:
         write(chosen.write, text)
-    for line in below:
+    for line in failed:
         print(line, file=sys.stderr)
-    return 1 if below else 0
+    return 1 if failed else 0
 
 
 def _below_half(bench: Bench, measures: list[Measure]) -> list[str]:
