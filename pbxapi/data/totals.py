@@ -29,10 +29,10 @@ LARGE = 2_000
 _MOST = 10_000
 
 # A write notes its change in its own transaction, which lasts a few seconds at most: one that began before another
-# and was committed after it changes the count.
+# and was committed after it changes the count, should not another leave the minute just then, as the oldest tells.
 # What is written beside us is null where one of the tables is none: what a view shows is written elsewhere.
 _MARK = """
-select count(*) as changes, max(created_at) as newest,
+select count(*) as changes, min(created_at) as oldest, max(created_at) as newest,
        (select case when bool_and(relkind = 'r')
                     then sum(pg_stat_get_tuples_inserted(oid) + pg_stat_get_tuples_updated(oid)
                              + pg_stat_get_tuples_deleted(oid)) end
