@@ -9,6 +9,17 @@ ROOT = Path(__file__).parents[1]
 NAMED = sorted(set(re.findall(r"`([\w/]+\.py)::(\w+)`", (ROOT / "docs/security.md").read_text("utf-8"))))
 
 
+def test_the_tests_that_hold_the_traps_of_a_host_are_there() -> None:
+    text = (ROOT / "docs/decisions/ops.md").read_text("utf-8")
+    table = text.partition("\n## The fifteen traps")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| .* \| (.*) \|$", table, re.M)[1:]
+    assert len(rows) == 15
+    assert [row for row in rows if "test" not in row and "doctor: " not in row] == []
+    source = "".join(path.read_text("utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    assert [name for name in re.findall(r"`(test_\w+)`", table) if f"def {name}(" not in source] == []
+    assert [file for file in re.findall(r"tests/[\w/]+\.py", table) if not (ROOT / file).exists()] == []
+
+
 def test_each_of_owasps_ten_points_names_tests() -> None:
     text = (ROOT / "docs/security.md").read_text("utf-8")
     points = re.split(r"^## (\d+)\. ", text, flags=re.M)

@@ -246,6 +246,27 @@ def test_every_process_has_its_user_and_no_other_rights(installed: FusionPbxHost
     assert not installed.machine.run("ss -tln | grep ':6379 '", check=False).stdout
 
 
+def test_no_process_can_do_more_to_the_host_than_it_needs(installed: FusionPbxHost) -> None:
+    """Looked at from inside of each service's own view of the file system, as root."""
+    for unit, its in (
+        ("pbxapi-api", False),
+        ("pbxapi-jobs", False),
+        ("pbxapi-worker", True),
+        ("redis-server@pbxapi", False),
+    ):
+        pid = installed.run(f"systemctl show -p MainPID --value {unit}").strip()
+        for script, possible in (
+            ("touch /usr/pbxapi-was-here", False),
+            ("touch /etc/nginx/pbxapi-was-here", False),
+            ("touch /opt/pbxapi/pbxapi-was-here", False),
+            ("touch /etc/freeswitch/directory/x && rm /etc/freeswitch/directory/x", its),
+            ("touch /var/cache/fusionpbx/x && rm /var/cache/fusionpbx/x", its),
+            *((("ls /var/lib/freeswitch/recordings", its),) if unit.startswith("pbxapi-") else ()),
+        ):
+            done = installed.machine.run(f"nsenter -t {pid} -m sh -c '{script}'", check=False)
+            assert (done.returncode == 0) is possible, (unit, script, done.stdout)
+
+
 def test_a_second_host_does_not_take_the_password_from_the_first(installed: FusionPbxHost) -> None:
     settings = "/etc/pbxapi/pbxapi.env"
     installed.run(f"cp -p {settings} /root/first.env; sed -i 's|//pbxapi:[^@]*@|//pbxapi:another@|' {settings}")
