@@ -252,7 +252,7 @@ def test_the_role_of_the_services_backs_up_and_restores(pbx: Pbx, tmp_path: Path
     assert pbx.apply() == 2
 
 
-def pg(name: str, url: str, *arguments: str) -> None:
+def pg(programs: Path, name: str, url: str, *arguments: str) -> None:
     names = {
         "host": "PGHOST",
         "port": "PGPORT",
@@ -262,7 +262,7 @@ def pg(name: str, url: str, *arguments: str) -> None:
     }
     target = {names[key]: str(value) for key, value in conninfo_to_dict(url).items()}
     done = subprocess.run(
-        [str(program(name)), *arguments],
+        [programs / name, *arguments],
         env={"PATH": os.defpath, "LC_ALL": "C", **target},
         capture_output=True,
         text=True,
@@ -270,9 +270,16 @@ def pg(name: str, url: str, *arguments: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.fixture
+def programs(pytestconfig: pytest.Config) -> Path:
+    """Those of the server: a newer pg_dump writes what an older server does not understand."""
+    return pytestconfig.getoption("--postgres") or program("pg_dump").parent
+
+
 @pytest.mark.parametrize("made_before_us", [False, True], ids=["a dump of today", "a dump from before pbxapi"])
 def test_the_api_serves_again_after_fusionpbxs_own_restore(
     pbx: Pbx,
+    programs: Path,
     tmp_path: Path,
     made_before_us: bool,
     monkeypatch: pytest.MonkeyPatch,
@@ -284,7 +291,7 @@ def test_the_api_serves_again_after_fusionpbxs_own_restore(
     assert pbx.apply()
     dump = tmp_path / "fusionpbx.dump"
     options = ("--no-privileges",) if made_before_us else ()
-    pg("pg_dump", superuser, "-Fc", "--schema=public", *options, f"--file={dump}")
+    pg(programs, "pg_dump", superuser, "-Fc", "--schema=public", *options, f"--file={dump}")
     ours = content(superuser)
     lost = client.create("extensions", extension="76002")
     run(superuser, "drop schema public cascade", "create schema public")
@@ -292,7 +299,7 @@ def test_the_api_serves_again_after_fusionpbxs_own_restore(
     assert (reply.status, reply.error["code"]) == (503, "DATABASE_UNAVAILABLE")
     # The dump brings its own schema public; the documented way makes an empty one first.
     run(superuser, "drop schema public")
-    pg("pg_restore", superuser, "--dbname", superuser.rpartition("/")[2], str(dump))
+    pg(programs, "pg_restore", superuser, "--dbname", superuser.rpartition("/")[2], str(dump))
     if made_before_us:
         reply = client.call("extensions", "get", uuid)
         assert (reply.status, reply.error["code"]) == (503, "DATABASE_UNAVAILABLE")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import psycopg
 import pytest
 
@@ -30,9 +32,9 @@ def write_beside(pbx: Pbx) -> None:
 
 @pytest.fixture
 def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    time = [100.0]
-    monkeypatch.setattr("time.monotonic", lambda: time[0])
-    return time
+    clock = [100.0]
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    return clock
 
 
 def ask(pbx: Pbx, known: Totals, count: Counting) -> int:
@@ -48,7 +50,11 @@ def test_a_large_total_is_counted_again_two_seconds_after_somebody_else_wrote(pb
     count.total = 5_001
     write_beside(pbx)
     now[0] += totals.SECONDS
-    assert ask(pbx, known, count) == 5_001
+    # PostgreSQL 13 and 14 take half a second until they tell of it.
+    end = time.time() + 10
+    while (told := ask(pbx, known, count)) == 5_000 and time.time() < end:
+        time.sleep(0.1)
+    assert told == 5_001
 
 
 def test_a_large_total_that_nobody_changes_is_counted_once_a_minute(pbx: Pbx, now: list[float]) -> None:
