@@ -28,9 +28,10 @@ from marshmallow import ValidationError
 from werkzeug.routing import Rule
 
 from pbxapi.config import Config
-from pbxapi.data.database import Session
+from pbxapi.data.database import Connection, Session
 from pbxapi.data.events import number_events
 from pbxapi.http import callers
+from pbxapi.http.serving import Backlog
 from pbxapi.plugin import Change, Digits, Link, Operation, Text, TrueFalse, fields
 from pbxapi.plugin.loader import LoadedResource, LoadedRows, Registry, load_plugins, load_registry
 from pbxapi.sandbox.database import scratch_database, url_of_role
@@ -538,6 +539,42 @@ def count_statements(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> Callable[
     return count
 
 
+@pytest.fixture
+def count_rounds(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], Any]], int]:
+    """Counts the round trips to PostgreSQL of what it is given, without those that look up key and domain."""
+    made = 0
+    ask = Connection.ask
+
+    def counting(connection: Connection, asked: Any) -> None:
+        nonlocal made
+        made += 1
+        ask(connection, asked)
+
+    def count(action: Callable[[], Any]) -> int:
+        nonlocal made
+        action()
+        made = 0
+        action()
+        return made
+
+    monkeypatch.setattr(callers, "SECONDS", 60.0)
+    monkeypatch.setattr(Backlog, "SECONDS", 60.0)
+    monkeypatch.setattr(Connection, "ask", counting)
+    return count
+
+
+def test_a_create_asks_for_all_that_it_checks_at_once_and_writes_with_its_commit(
+    suite: Suite, name: str, count_rounds: Callable[[Callable[[], Any]], int]
+) -> None:
+    if suite.kind(name).body is None:
+        pytest.skip(f"{name} has no create")
+    declaration = suite.resources[name].declaration
+    rounds = count_rounds(lambda: suite.make(name))
+    if "create" in declaration.standard and not (declaration.prepare or declaration.store):
+        assert rounds == 2
+    assert rounds <= 5, "Call.soon, Call.do and Resource.settings spare most of what a create waits for"
+
+
 def test_the_statements_of_a_list_do_not_grow_with_its_rows(
     suite: Suite, name: str, operation: str, count_statements: Callable[[Callable[[], Any]], int]
 ) -> None:
@@ -825,6 +862,7 @@ __all__ = [
     "KINDS",
     "Kind",
     "Suite",
+    "count_rounds",
     "count_statements",
     "guess",
     "pytest_generate_tests",

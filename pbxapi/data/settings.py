@@ -12,12 +12,14 @@ select category, subcategory, value from (
   select 0 as level, default_setting_category as category, default_setting_subcategory as subcategory,
          default_setting_value as value, default_setting_order as place
     from v_default_settings
-   where default_setting_enabled::text = 'true'
+   where default_setting_category = any(%(categories)s)
+     and default_setting_enabled::text = 'true'
      and default_setting_category || '/' || default_setting_subcategory = any(%(names)s)
   union all
   select 1, domain_setting_category, domain_setting_subcategory, domain_setting_value, domain_setting_order
     from v_domain_settings
    where domain_uuid = %(domain_uuid)s
+     and domain_setting_category = any(%(categories)s)
      and domain_setting_enabled::text = 'true'
      and domain_setting_category || '/' || domain_setting_subcategory = any(%(names)s)
 ) as setting
@@ -69,5 +71,8 @@ def read_settings(session: Session, domain_uuid: UUID | None, names: Iterable[st
 
 def ask_settings(session: Session, domain_uuid: UUID | None, names: Iterable[str]) -> Callable[[], Settings]:
     """As `read_settings`, without waiting: they are there once what is returned is called."""
-    rows = session.ask(_SETTINGS, domain_uuid=domain_uuid, names=list(names))
+    wanted = list(names)
+    # Hundreds of rows are told apart by their category before any two columns are put together.
+    categories = list({name.partition("/")[0] for name in wanted})
+    rows = session.ask(_SETTINGS, domain_uuid=domain_uuid, names=wanted, categories=categories)
     return lambda: Settings({f"{row['category']}/{row['subcategory']}": row["value"] for row in rows()})

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, BinaryIO
 from uuid import UUID
 
@@ -57,7 +58,7 @@ class Caller:
         """Whether the key has a scope such as ``extensions:write``, by name or by a ``*``."""
         return self.scopes is None or any(covers(held, scope) for held in self.scopes)
 
-    @property
+    @cached_property
     def parameters(self) -> dict[str, Any]:
         """What every statement sees of the caller: the domain, and all domains of the key (None for any)."""
         return {
@@ -215,11 +216,9 @@ class Call:
 
     def do_all(self, statement: str, rows: Iterable[Mapping[str, Any]]) -> None:
         """As `do`, for each of many rows of parameters; a plain insert takes them all at once."""
-        stored = [
-            self._with_domain({name: None if value == "" else value for name, value in row.items()})
-            for row in rows
-        ]
-        self.session.do_many(self.resource.statement(statement), stored)
+        found, common = self.resource.statement(statement), self._with_domain({})
+        stored = [{**common, **{n: None if value == "" else value for n, value in row.items()}} for row in rows]
+        self.session.do_many(found, stored)
 
     def settings(self, *names: str) -> Settings:
         """FusionPBX's settings ``category/subcategory`` for this domain, in one statement.

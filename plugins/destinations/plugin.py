@@ -45,6 +45,7 @@ _FIRST_TWO = (
     ("destination_alternate_app", "destination_alternate_data"),
 )
 _NUMBER = ("destination_number", "destination_prefix", "destination_trunk_prefix", "destination_area_code")
+_SETTINGS = ("destinations/dialplan_details", "dialplan/destination", "call_recordings/record_extension")
 _VARIABLES = {
     "destination_hold_music": "hold_music",
     "destination_ringback": "ringback",
@@ -94,7 +95,7 @@ def store(call: Call, record: Mapping[str, Any], old: Mapping[str, Any] | None) 
     changed = {name for name, value in record.items() if old is None or old.get(name) != value}
     if changed & {"destination_actions", "destination_conditions"}:
         actions, conditions = record["destination_actions"], record["destination_conditions"]
-        call.run(
+        call.do(
             "set_lists",
             destination_uuid=record["destination_uuid"],
             actions=json.dumps(actions) if actions else None,
@@ -235,9 +236,7 @@ def _write_dialplan(call: Call, record: Mapping[str, Any], *, rebuild: bool) -> 
     }
     if not rebuild and call.run("update_dialplan", **dialplan, dialplan_xml=None):
         return
-    settings = call.settings(
-        "destinations/dialplan_details", "dialplan/destination", "call_recordings/record_extension"
-    )
+    settings = call.settings(*_SETTINGS)
     fax = call.row("fax", fax_uuid=record["fax_uuid"]) if record["fax_uuid"] else None
     made: dict[str, Any] = {
         "domain_uuid": call.caller.domain_uuid,
@@ -253,13 +252,13 @@ def _write_dialplan(call: Call, record: Mapping[str, Any], *, rebuild: bool) -> 
         raise fault(error, "destination_actions") from None
     if not call.run("update_dialplan", **dialplan, dialplan_xml=xml):
         new = {"hostname": "", "dialplan_destination": "false", "dialplan_continue": "false", "dialplan_xml": xml}
-        call.run("dialplans/create", **new, **dialplan)
+        call.do("dialplans/create", **new, **dialplan)
     write_details(call, uuid, details if settings.on("destinations/dialplan_details") else [], "dialplans/")
 
 
 def _delete_dialplan(call: Call, uuid: str) -> None:
-    call.run("dialplans/delete_details", dialplan_uuid=uuid)
-    call.run("dialplans/delete", dialplan_uuid=uuid)
+    call.do("dialplans/delete_details", dialplan_uuid=uuid)
+    call.do("dialplans/delete", dialplan_uuid=uuid)
 
 
 rows = Rows(
@@ -305,6 +304,7 @@ destinations = Resource(
     app_uuid=UUID("5ec89622-b19c-3559-64f0-afde802ab139"),
     uses=("dialplans",),
     limit="destinations",
+    settings=_SETTINGS,
     operations=(Operation("list", list_records, rows=rows, summary="List destinations"),),
     prepare=prepare,
     store=store,

@@ -163,16 +163,16 @@ def store(call: Call, record: Mapping[str, Any], old: Mapping[str, Any] | None) 
             continue
         delete, create = _STATEMENTS[short]
         if old is not None:
-            call.run(delete, device_uuid=uuid)
+            call.do(delete, device_uuid=uuid)
         rows = [{name: None if value == "" else value for name, value in row.items()} for row in record[part]]
-        call.run(create, device_uuid=uuid, **{short: json.dumps(rows)})
+        call.do(create, device_uuid=uuid, **{short: json.dumps(rows)})
 
 
 def remove(call: Call, record: Mapping[str, Any]) -> None:
     """Lines, keys and settings go; devices that took theirs from this one have their own again."""
     uuid = record["device_uuid"]
     for delete, _ in _STATEMENTS.values():
-        call.run(delete, device_uuid=uuid)
+        call.do(delete, device_uuid=uuid)
     for other in call.rows("unlink_alternates", device_uuid=uuid):
         call.note_change("update", other["device_uuid"])
 

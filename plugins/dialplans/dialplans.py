@@ -124,13 +124,13 @@ def write_details(call: Call, dialplan_uuid: UUID, details: Iterable[Row], folde
     Args:
         folder: of the statements, where they are another resource's: ``dialplans/``.
     """
-    call.run(f"{folder}delete_details", dialplan_uuid=dialplan_uuid)
+    call.do(f"{folder}delete_details", dialplan_uuid=dialplan_uuid)
     rows = [
         {"dialplan_detail_uuid": str(uuid4()), **{column: value or None for column, value in detail.items()}}
         for detail in details
     ]
     if rows:
-        call.run(f"{folder}create_details", dialplan_uuid=dialplan_uuid, details=json.dumps(rows))
+        call.do(f"{folder}create_details", dialplan_uuid=dialplan_uuid, details=json.dumps(rows))
 
 
 def remove(call: Call, record: Row) -> None:
@@ -138,7 +138,7 @@ def remove(call: Call, record: Row) -> None:
     owner = _owner(call, record)
     if owner:
         call.warn(f"The dialplan belonged to a {owner}, which nobody can call now")
-    call.run("delete_details", dialplan_uuid=record["dialplan_uuid"])
+    call.do("delete_details", dialplan_uuid=record["dialplan_uuid"])
 
 
 def as_rows(details: Iterable[Detail]) -> list[dict[str, Any]]:

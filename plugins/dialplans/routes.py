@@ -149,7 +149,7 @@ def _add(call: Call, uuid: UUID, route: Route) -> None:
     complete(call, record, None, app=OUTBOUND_APP, context=call.caller.domain_name, order="300")
     make_xml(call, record, None, checked=True)
     call.claim(record, None)
-    call.run("create", **record)
+    call.do("create", **record)
     store(call, record, None)
     call.audit("add", None, record)
     call.note_change("create", uuid, new=record)

@@ -103,7 +103,7 @@ def _write(call: Call) -> list[tuple[Setting | None, Setting]]:
                 continue
             check_reach(call, new, field)
             check_value(sent, field)
-            call.run("change_setting" if row else "add_setting", **new)
+            call.do("change_setting" if row else "add_setting", **new)
             written.append((row, new))
     return written
 
@@ -118,7 +118,7 @@ def _set_zone(call: Call) -> None:
     if not call.rows("dialplan_details", dialplan_uuid=uuid):
         call.warn(f"The dialplan {dialplan['name']} has no details: calls keep the time zone that they had")
         return
-    call.run("set_zone_detail", dialplan_uuid=uuid, dialplan_detail_uuid=uuid4(), time_zone=zone)
+    call.do("set_zone_detail", dialplan_uuid=uuid, dialplan_detail_uuid=uuid4(), time_zone=zone)
     try:
         xml = from_details(
             dialplan["name"],
@@ -132,4 +132,4 @@ def _set_zone(call: Call) -> None:
     except InvalidValue as error:
         call.warn(f"The dialplan {dialplan['name']} cannot be built ({error}): calls keep their time zone")
         return
-    call.run("set_dialplan_xml", dialplan_uuid=uuid, dialplan_xml=xml)
+    call.do("set_dialplan_xml", dialplan_uuid=uuid, dialplan_xml=xml)

@@ -107,16 +107,16 @@ def store(call: Call, record: Mapping[str, Any], old: Mapping[str, Any] | None) 
     _store_box(call, record, _box_of(call, record, old))
     uuid = record["extension_uuid"]
     if "user_uuid" in call.data:
-        call.run("unlink_users", extension_uuid=uuid)
+        call.do("unlink_users", extension_uuid=uuid)
         _link_user(call, uuid)
     if call.data.get("follow_me_enabled"):
-        call.run("set_follow_me", extension_uuid=uuid, follow_me_enabled=record["follow_me_enabled"])
+        call.do("set_follow_me", extension_uuid=uuid, follow_me_enabled=record["follow_me_enabled"])
     number, old_number = record["extension"], old["extension"]
     if number != old_number or record["password"] != old["password"]:
-        call.run("update_device_lines", old_number=old_number, number=number, password=record["password"])
+        call.do("update_device_lines", old_number=old_number, number=number, password=record["password"])
     label = record["effective_caller_id_name"]
     if number != old_number or label != old["effective_caller_id_name"]:
-        call.run("update_device_keys", old_number=old_number, number=number, label=label)
+        call.do("update_device_keys", old_number=old_number, number=number, label=label)
 
 
 def store_new(call: Call, made: Sequence[Made]) -> Generator[None, Sequence[Made], None]:
@@ -182,7 +182,7 @@ def _box_of(call: Call, record: Mapping[str, Any], old: Mapping[str, Any]) -> di
     elif number != old_number:
         if call.value("voicemails/find", voicemail_id=number) is not None:
             raise duplicate(f"The number {number} has a voicemail box of its own", "extension")
-        call.run("voicemails/renumber", voicemail_uuid=uuid, old_id=old_number, voicemail_id=number)
+        call.do("voicemails/renumber", voicemail_uuid=uuid, old_id=old_number, voicemail_id=number)
     if uuid is None or call.row("voicemails/hold", voicemail_uuid=uuid) is None:
         return None
     return call.row("voicemails/get", voicemail_uuid=uuid)
@@ -191,16 +191,16 @@ def _box_of(call: Call, record: Mapping[str, Any], old: Mapping[str, Any]) -> di
 def remove(call: Call, record: Mapping[str, Any]) -> None:
     """What FusionPBX's own delete takes along: links, follow me, ring group destinations, settings, the box."""
     uuid = record["extension_uuid"]
-    call.run("delete_follow_me", extension_uuid=uuid)
-    call.run("unlink_users", extension_uuid=uuid)
-    call.run("delete_settings", extension_uuid=uuid)
+    call.do("delete_follow_me", extension_uuid=uuid)
+    call.do("unlink_users", extension_uuid=uuid)
+    call.do("delete_settings", extension_uuid=uuid)
     numbers = [number for number in (record["extension"], record["number_alias"]) if number]
-    call.run("delete_ring_group_destinations", numbers=numbers)
+    call.do("delete_ring_group_destinations", numbers=numbers)
     for number in numbers:
         box = call.value("voicemails/find", voicemail_id=number)
         if box is not None:
-            call.run("voicemails/delete_contents", voicemail_uuid=box, voicemail_id=number)
-            call.run("voicemails/delete", voicemail_uuid=box)
+            call.do("voicemails/delete_contents", voicemail_uuid=box, voicemail_id=number)
+            call.do("voicemails/delete", voicemail_uuid=box)
 
 
 def effects(change: Change) -> Iterator[Effect]:

@@ -18,13 +18,14 @@ from .schemas import DEFAULTS, IvrMenu
 
 APP = UUID("a5788e9b-58bc-bd1b-df59-fff5d51253ab")
 
+_SETTINGS = ("ivr_menu/answer", "ivr_menu/application")
 _EXIT = ("ivr_menu_exit_app", "ivr_menu_exit_data")
 _SOUNDS = ("ivr_menu_greet_long", "ivr_menu_greet_short", "ivr_menu_invalid_sound", "ivr_menu_exit_sound")
 _CHECKED_AS = {"ivr_menu_ringback": ("set", "ringback="), "ivr_menu_confirm_macro": ("phrase", "")}
 
 
 def _xml(call: Call, record: Mapping[str, Any]) -> str:
-    settings = call.settings("ivr_menu/answer", "ivr_menu/application")
+    settings = call.settings(*_SETTINGS)
     return ivr_menu_dialplan(
         record,
         answer=settings.get("ivr_menu/answer") != "false",
@@ -142,6 +143,7 @@ ivr_menus = Resource(
     filters=("ivr_menu_name", "ivr_menu_extension", "ivr_menu_parent_uuid", "ivr_menu_enabled"),
     numbers=("ivr_menu_extension",),
     limit="ivr_menus",
+    settings=_SETTINGS,
     prepare=prepare,
     store=store,
     remove=remove,

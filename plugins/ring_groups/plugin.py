@@ -149,6 +149,7 @@ ring_groups = Resource(
     ),
     numbers=("ring_group_extension",),
     limit="ring_groups",
+    settings=("ring_group/ring_ready",),
     prepare=prepare,
     store=store,
     remove=remove,

@@ -42,12 +42,12 @@ def store(call: Call, record: Mapping[str, Any], old: Mapping[str, Any] | None) 
     _store_secrets(call, record)
     if "groups" in call.data:
         if old is not None:
-            call.run("delete_groups", user_uuid=uuid)
+            call.do("delete_groups", user_uuid=uuid)
         for group in record["groups"]:
-            call.run("add_group", user_group_uuid=uuid4(), user_uuid=uuid, **group)
+            call.do("add_group", user_group_uuid=uuid4(), user_uuid=uuid, **group)
     for name, (subcategory, type_) in _SETTINGS.items():
         if name in call.data and (old is None or old[name] != call.data[name]):
-            call.run(
+            call.do(
                 "set_setting",
                 user_setting_uuid=uuid4(),
                 user_uuid=uuid,
@@ -63,7 +63,7 @@ def remove(call: Call, record: Mapping[str, Any]) -> None:
     _refuse_superadmin(record, "delete")
     uuid = record["user_uuid"]
     for statement in ("delete_groups", "delete_settings", "unlink_extensions", "forget_browsers"):
-        call.run(statement, user_uuid=uuid)
+        call.do(statement, user_uuid=uuid)
 
 
 def effects(change: Change) -> Iterator[Effect]:
@@ -100,11 +100,11 @@ def _store_secrets(call: Call, record: Mapping[str, Any]) -> None:
     uuid = record["user_uuid"]
     if "password" in call.data:
         # Hashing takes its time: only now that the username is ours, and nobody waits in vain.
-        call.run("set_password", user_uuid=uuid, password=hash_password(call.data["password"]))
+        call.do("set_password", user_uuid=uuid, password=hash_password(call.data["password"]))
     if "api_key" in call.data:
-        call.run("set_api_key", user_uuid=uuid, api_key=call.data["api_key"])
+        call.do("set_api_key", user_uuid=uuid, api_key=call.data["api_key"])
     if "password" in call.data or record["user_enabled"] == "false":
-        call.run("forget_browsers", user_uuid=uuid)
+        call.do("forget_browsers", user_uuid=uuid)
 
 
 def _store_contact(call: Call, record: Mapping[str, Any], old: Mapping[str, Any] | None) -> None:
@@ -119,17 +119,17 @@ def _store_contact(call: Call, record: Mapping[str, Any], old: Mapping[str, Any]
             return
         uuid = uuid4()
         contact["contact_nickname"] = contact["contact_nickname"] or record["username"]
-        call.run("create_contact", contact_uuid=uuid, **contact)
-        call.run("link_contact", user_uuid=record["user_uuid"], contact_uuid=uuid)
+        call.do("create_contact", contact_uuid=uuid, **contact)
+        call.do("link_contact", user_uuid=record["user_uuid"], contact_uuid=uuid)
     if "contact_email" in sent:
-        call.run(
+        call.do(
             "set_email",
             contact_uuid=uuid,
             contact_email_uuid=uuid4(),
             contact_email=contact["contact_email"],
         )
     if "contact_url" in sent:
-        call.run("set_url", contact_uuid=uuid, contact_url_uuid=uuid4(), contact_url=contact["contact_url"])
+        call.do("set_url", contact_uuid=uuid, contact_url_uuid=uuid4(), contact_url=contact["contact_url"])
 
 
 def _unique_everywhere(call: Call) -> bool:

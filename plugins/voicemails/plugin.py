@@ -94,16 +94,16 @@ def store(call: Call, record: Mapping[str, Any], old: Mapping[str, Any] | None) 
     uuid = record["voicemail_uuid"]
     if old is not None and record["voicemail_id"] != old["voicemail_id"]:
         ids = {"old_id": old["voicemail_id"], "voicemail_id": record["voicemail_id"]}
-        call.run("renumber", voicemail_uuid=uuid, **ids)
+        call.do("renumber", voicemail_uuid=uuid, **ids)
     if "voicemail_options" in call.data:
-        call.run("delete_options", voicemail_uuid=uuid)
+        call.do("delete_options", voicemail_uuid=uuid)
         for option in call.data["voicemail_options"]:
-            call.run("add_option", voicemail_uuid=uuid, voicemail_option_uuid=uuid4(), **option)
+            call.do("add_option", voicemail_uuid=uuid, voicemail_option_uuid=uuid4(), **option)
     if "voicemail_copies" in call.data:
-        call.run("delete_copies", voicemail_uuid=uuid)
+        call.do("delete_copies", voicemail_uuid=uuid)
         for copy in record["voicemail_copies"]:
             ids = {"voicemail_destination_uuid": uuid4(), "voicemail_uuid_copy": copy}
-            call.run("add_copy", voicemail_uuid=uuid, **ids)
+            call.do("add_copy", voicemail_uuid=uuid, **ids)
 
 
 def audio(call: Call) -> Answer:
@@ -133,7 +133,7 @@ def link(call: Call) -> Answer:
 def remove(call: Call, record: Mapping[str, Any]) -> None:
     """Messages, keys, copies and greetings go with the box."""
     ids = {"voicemail_uuid": record["voicemail_uuid"], "voicemail_id": record["voicemail_id"]}
-    call.run("delete_contents", **ids)
+    call.do("delete_contents", **ids)
 
 
 def effects(change: Change) -> Iterator[Effect]:

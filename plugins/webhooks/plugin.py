@@ -181,7 +181,7 @@ def test(call: Call) -> Answer:
     finally:
         _tests.release()
     delivery_uuid = uuid4()
-    call.run(
+    call.do(
         "note_test",
         delivery_uuid=delivery_uuid,
         webhook_uuid=call.uuid,

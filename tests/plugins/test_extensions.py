@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ from uuid import uuid4
 
 import pytest
 
+from pbxapi.data.rounds import Asked, Connection
+from pbxapi.http import callers
+from pbxapi.http.serving import Backlog
 from pbxapi.testing import Client, Pbx
 
 FILES = "switch1.directory.{}", "directory.{}"
@@ -58,6 +62,33 @@ def test_a_new_extension_can_register_once_its_change_is_applied(pbx: Pbx, eithe
     assert pbx.socket.api("user_exists id 7001 pbx.example.com") == "true"
     assert (pbx.folders["voicemail"] / "default" / pbx.domain / "7001").is_dir()
     assert (pbx.folders["extensions"] / pbx.domain / "v_7001.xml").exists()
+
+
+def test_a_create_with_a_box_is_eleven_statements_in_two_round_trips(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(callers, "SECONDS", 60.0)
+    monkeypatch.setattr(Backlog, "SECONDS", 60.0)
+    client.create("extensions", extension="7001", voicemail_enabled="true")
+    rounds: list[list[str]] = []
+    ask = Connection.ask
+
+    def asking(connection: Connection, asked: Sequence[Asked]) -> None:
+        rounds.append([one.text for one in asked])
+        ask(connection, asked)
+
+    monkeypatch.setattr(Connection, "ask", asking)
+    client.create("extensions", extension="7002", voicemail_enabled="true")
+    written = [re.search(r"insert into (\S+)|commit|lock_shared", text) for text in rounds[1]]
+    assert [len(texts) for texts in rounds] == [5, 6], rounds
+    assert [found and (found[1] or found[0]) for found in written] == [
+        "v_extensions",
+        "v_voicemails",
+        "v_database_transactions",
+        "lock_shared",
+        "pbxapi.change",
+        "commit",
+    ]
 
 
 def test_a_changed_number_takes_its_voicemail_box_along(pbx: Pbx, either_client: Client) -> None:

@@ -77,9 +77,9 @@ def add_attempt(call: Call) -> Answer:
     if call.record["state"] in ("done", "given up"):
         raise invalid(f"the callback is {call.record['state']}")
     uuid = uuid4()
-    call.run("add_attempt", attempt_uuid=uuid, callback_uuid=call.uuid, outcome=call.data["outcome"])
+    call.do("add_attempt", attempt_uuid=uuid, callback_uuid=call.uuid, outcome=call.data["outcome"])
     if call.data["outcome"] == "talked":
-        call.run("finish", callback_uuid=call.uuid, state="done")
+        call.do("finish", callback_uuid=call.uuid, state="done")
     call.note_change("update", call.uuid, call.record)
     return Answer({"attempt_uuid": uuid}, 201, "Attempt noted")
 
