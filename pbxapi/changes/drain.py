@@ -10,21 +10,21 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 from uuid import UUID, uuid4
 
 import orjson
 
 from pbxapi.changes.apply import Applying, Plan, Task, cleared_again
-from pbxapi.changes.nodes import folder_names, read_node
+from pbxapi.changes.nodes import read_node
+from pbxapi.changes.planning import Planning
 from pbxapi.config import Config
 from pbxapi.data.change import CHANNEL
-from pbxapi.data.database import STALE, UNAVAILABLE, Database, DatabaseError, Row, Session
+from pbxapi.data.database import UNAVAILABLE, Database, Row, Session
 from pbxapi.errors import SwitchBarred, SwitchError, SwitchRefused, SwitchUnavailable
-from pbxapi.plugin import Change, Effect, Note, Refresh
-from pbxapi.plugin.change import Place
+from pbxapi.plugin import Effect
+from pbxapi.plugin.change import AHEAD
 from pbxapi.plugin.loader import Registry
 from pbxapi.switch.event_socket import EventSocket
 from pbxapi.switch.node import Node
@@ -168,8 +168,6 @@ class NodeDrain:
         self._registry = registry
         self._name = node
         self._event_socket = event_socket
-        self._known: dict[Hashable, Any] = {}
-        self._together: dict[str, list[Place]] = {}
         self._tasks: Mapping[tuple[str, str], Task] = {
             (plugin.name, name): task
             for plugin in registry.plugins
@@ -244,14 +242,12 @@ class NodeDrain:
 
     def _apply(self, session: Session, node: Node, batch: list[Row], end: float) -> int:
         """Apply a batch, or as much of it as can be computed in time; how many changes."""
-        plan = Plan()
-        self._known, self._together = {}, _together(batch)
-        failed: dict[UUID, str] = {}
+        planning = Planning(self._config, self._database, self._registry, session, node, batch)
+        plan, failed = planning.plan, planning.failed
         changes: list[UUID] = []
         batch_id: UUID | None = None
         applying = self._applying(session, node, plan)
         try:
-            hostname = node.hostname
             for row in batch:
                 now = time.monotonic()
                 whole = row["batch_id"] is not None and row["batch_id"] == batch_id
@@ -259,7 +255,10 @@ class NodeDrain:
                     break
                 batch_id = row["batch_id"]
                 changes.append(row["change_id"])
-                self._plan_change(plan, failed, session, row, node, hostname)
+                planning.add(row)
+                if len(changes) % AHEAD == 0:
+                    planning.refresh()
+            planning.refresh()
             applying.run()
         except (SwitchBarred, SwitchRefused) as error:
             # It stays so until somebody mends it: that is a failure of each.
@@ -280,60 +279,6 @@ class NodeDrain:
             session.run(_OWE, node=self._name, owed=owed, done=done)
 
         return Applying(node, plan, self._tasks, bool(known and known["reload_wanted"]), note_reload)
-
-    def _plan_change(
-        self, plan: Plan, failed: dict[UUID, str], session: Session, row: Row, node: Node, hostname: str
-    ) -> None:
-        """Plan a change's own effects, then those of the records that it refreshes, each once."""
-        change_id: UUID = row["change_id"]
-        own = Refresh(row["resource"], row["record_uuid"])
-        waiting = [own]
-        for record in waiting:
-            try:
-                effects = self._effects(session, row, record, node, hostname, own=record is own)
-            except Exception as error:
-                # Whatever a plugin's effects function raises is its change's fault, not the batch's.
-                if isinstance(error, DatabaseError) and session.lost:
-                    raise
-                log.exception("the effects of change %s cannot be computed", change_id)
-                failed.setdefault(change_id, f"{type(error).__name__}: {error}")
-                continue
-            waiting += [e for e in dict.fromkeys(effects) if isinstance(e, Refresh) and e not in waiting]
-            # What is left out of another record concerns whoever wrote that one.
-            unwanted = Refresh if record is own else (Refresh, Note)
-            plan.add(change_id, [e for e in effects if not isinstance(e, unwanted)])
-
-    def _effects(
-        self, session: Session, row: Row, record: Refresh, node: Node, hostname: str, *, own: bool
-    ) -> list[Effect]:
-        resource = self._registry.resources.get(record.resource)
-        if resource is None:
-            if not own:
-                return []
-            raise LookupError(f"no plugin serves the resource {record.resource}")
-        if resource.declaration.effects is None:
-            return []
-        change = Change(
-            resource=resource,
-            session=session,
-            action=row["action"] if own else "update",
-            uuid=record.uuid,
-            domain_uuid=row["domain_uuid"],
-            domain_name=row["domain_name"],
-            old=(row["old"] or {}) if own else {},
-            changed=frozenset((row["changed"] or ()) if own else ()),
-            config=self._config,
-            hostname=hostname,
-            folders=folder_names(node),
-            known=self._known,
-            together=self._together.get(record.resource, ()),
-        )
-        try:
-            return list(resource.declaration.effects(change))
-        except STALE:
-            # FusionPBX was upgraded meanwhile: once more, with statements made for its tables as they are now.
-            self._registry.look(self._database, 0.0)
-            return list(resource.declaration.effects(change))
 
     def _mark(self, changes: list[UUID], plan: Plan, failed: Mapping[UUID, str]) -> None:
         """Store what became of changes. Keys that were deleted are deleted again whatever became of the rest."""
@@ -373,15 +318,6 @@ class NodeDrain:
             session.run(_SETTLED, node=self._name, changes=[c for c in changes if c not in applying.failed])
             if applying.failed:
                 self._mark(list(applying.failed), plan, applying.failed)
-
-
-def _together(batch: Iterable[Row]) -> dict[str, list[Place]]:
-    """The records of each resource, each once."""
-    found: dict[str, dict[Place, None]] = {}
-    for row in batch:
-        place = row["record_uuid"], row["domain_uuid"], row["domain_name"]
-        found.setdefault(row["resource"], {})[place] = None
-    return {resource: list(places) for resource, places in found.items()}
 
 
 def _storable(text: str) -> str:

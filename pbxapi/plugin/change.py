@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
@@ -11,7 +11,7 @@ from uuid import UUID
 
 from pbxapi.config import Config
 from pbxapi.data.database import Row, Session
-from pbxapi.data.settings import Settings, read_settings
+from pbxapi.data.settings import Settings, read_settings_each
 from pbxapi.data.statements import NUMBER, of_each
 from pbxapi.plugin.effects import Folder
 
@@ -56,7 +56,7 @@ class Change:
     hostname: str
     folders: frozenset[Folder] = field(default_factory=frozenset)
     known: dict[Hashable, Any] = field(default_factory=dict)
-    together: Sequence[Place] = ()
+    together: Collection[Place] = ()
 
     @cached_property
     def current(self) -> Row | None:
@@ -83,23 +83,11 @@ class Change:
         Read at once for many of the records whose changes are applied together, and so the way to read what each
         of them needs. As `once` has it, what is committed after that has a change of its own.
         """
-        resource = self.resource.declaration
-        found: dict[Place, list[Row]] = self.known.setdefault(("own", resource.name, statement), {})
+        found: dict[Place, list[Row]] = self._known("own", statement)
         own = (self.uuid, self.domain_uuid, self.domain_name)
         if own not in found:
             others = (place for place in self.together if place != own and place not in found)
-            places = [own, *islice(others, AHEAD - 1)]
-            uuids, domains, names = zip(*places, strict=True)
-            rows = self.session.rows(
-                of_each(self.resource.statement(statement).text, resource.id),
-                each_uuid=list(uuids),
-                each_domain_uuid=list(domains),
-                each_domain_name=list(names),
-                **{**resource.parameters, "domains": None},
-            )
-            found.update((place, []) for place in places)
-            for row in rows:
-                found[places[row.pop(NUMBER) - 1]].append(row)
+            self._read_each(statement, [own, *islice(others, AHEAD - 1)], found)
         return [dict(row) for row in found[own]]
 
     def once(self, statement: str, /, **parameters: Any) -> list[Row]:
@@ -107,11 +95,16 @@ class Change:
 
         Whatever is committed after that has a change of its own, which is applied later.
         """
-        key = ("rows", self.resource.declaration.name, statement, self.domain_uuid, *sorted(parameters.items()))
-        if key not in self.known:
-            self.known[key] = self.rows(statement, **parameters)
-        found: list[Row] = self.known[key]
-        return found
+        found: dict[UUID, list[Row]] = self._known("once", statement, *sorted(parameters.items()))
+        if self.domain_uuid not in found:
+            if parameters:
+                found[self.domain_uuid] = self.rows(statement, **parameters)
+            else:
+                places = self._domains(found)
+                each: dict[Place, list[Row]] = {}
+                self._read_each(statement, places, each)
+                found.update({place[1]: each[place] for place in places})
+        return found[self.domain_uuid]
 
     def row(self, statement: str, /, **parameters: Any) -> Row | None:
         """The first row of one of the resource's statements, or None."""
@@ -119,11 +112,38 @@ class Change:
 
     def settings(self, *names: str) -> Settings:
         """FusionPBX's settings ``category/subcategory`` for the change's domain; read once, as `once` has it."""
-        key = ("settings", self.domain_uuid, *names)
-        if key not in self.known:
-            self.known[key] = read_settings(self.session, self.domain_uuid, names)
-        found: Settings = self.known[key]
+        found: dict[UUID, Settings] = self._known("settings", *names)
+        if self.domain_uuid not in found:
+            domains = [domain_uuid for _, domain_uuid, _ in self._domains(found)]
+            found.update(read_settings_each(self.session, domains, names))
+        return found[self.domain_uuid]
+
+    def _known(self, *what: Hashable) -> dict[Any, Any]:
+        """What has been read of something for changes of the resource."""
+        found: dict[Any, Any] = self.known.setdefault((self.resource.declaration.name, *what), {})
         return found
+
+    def _domains(self, found: Collection[UUID]) -> list[Place]:
+        """A record of this change's domain, and one of each of the next domains that nothing is known of yet."""
+        places = {self.domain_uuid: (self.uuid, self.domain_uuid, self.domain_name)}
+        for place in self.together:
+            if len(places) < AHEAD and place[1] not in found:
+                places.setdefault(place[1], place)
+        return list(places.values())
+
+    def _read_each(self, statement: str, places: Sequence[Place], found: dict[Place, list[Row]]) -> None:
+        resource = self.resource.declaration
+        uuids, domains, names = zip(*places, strict=True)
+        rows = self.session.rows(
+            of_each(self.resource.statement(statement).text, resource.id),
+            each_uuid=list(uuids),
+            each_domain_uuid=list(domains),
+            each_domain_name=list(names),
+            **{**resource.parameters, "domains": None},
+        )
+        found.update((place, []) for place in places)
+        for row in rows:
+            found[places[row.pop(NUMBER) - 1]].append(row)
 
     def _with_domain(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         domain = {"domain_uuid": self.domain_uuid, "domain_name": self.domain_name, "domains": None}

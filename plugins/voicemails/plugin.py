@@ -139,13 +139,11 @@ def remove(call: Call, record: Mapping[str, Any]) -> None:
 def effects(change: Change) -> Iterator[Effect]:
     """The folder follows, phones are told, and so is the directory, which holds the box's PIN and address."""
     domain, current = change.domain_name, change.current
-    numbers = change.values("voicemail_id")
-    for row in change.rows("extensions", numbers=numbers):
-        yield Refresh("extensions", row["extension_uuid"])
     now = current["voicemail_id"] if current else ""
-    for number in numbers:
-        if number == now:
-            continue
+    former = [number for number in change.values("voicemail_id") if number != now]
+    for row in [*change.own("own_extensions"), *(change.rows("extensions", numbers=former) if former else ())]:
+        yield Refresh("extensions", row["extension_uuid"])
+    for number in former:
         taken = change.row("find", voicemail_id=number) is not None
         if now:
             yield MoveFolder("voicemail", folder(domain, number), folder(domain, now), unless_there=taken)

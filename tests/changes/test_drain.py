@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -20,7 +20,17 @@ from pbxapi.changes.apply import Plan
 from pbxapi.changes.journal import retry_changes
 from pbxapi.data.change import prune_changes
 from pbxapi.data.database import Session
-from pbxapi.plugin import Change, ClearCache, Effect, MessageWaiting, RemoveFile, RunTask, WriteFile
+from pbxapi.plugin import (
+    Change,
+    ClearCache,
+    Effect,
+    MakeFolder,
+    MessageWaiting,
+    Refresh,
+    RemoveFile,
+    RunTask,
+    WriteFile,
+)
 from pbxapi.switch.event_socket import EventSocket
 from pbxapi.testing import Client, Pbx, Reply, close_pbx, make_pbx
 
@@ -162,38 +172,108 @@ def test_of_one_file_only_what_was_computed_last_counts() -> None:
 # What a batch costs
 
 
-def test_a_batch_costs_as_many_statements_and_syncs_of_folders_as_a_single_change(
-    pbx: Pbx, client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
+Cost = Callable[[Callable[[], int]], dict[str, int]]
+
+
+@pytest.fixture
+def cost(pbx: Pbx, monkeypatch: pytest.MonkeyPatch) -> Cost:
+    """What it costs to apply some writes together: statements, folders that are synced, waits for the switch."""
     monkeypatch.setattr(drain, "SETTLE_SECONDS", 3600)  # what is deleted again would be counted, too
-    counted = {"statements": 0, "folders": 0, "sent": 0}
     execute, fsync, exchange = Session._execute, os.fsync, EventSocket._exchange
 
-    def count_statement(self: Session, *arguments: Any) -> Any:
-        counted["statements"] += 1
-        return execute(self, *arguments)
+    def of(write: Callable[[], int]) -> dict[str, int]:
+        counted = {"statements": 0, "folders": 0, "waits": 0}
 
-    def count_sync(descriptor: int) -> None:
-        counted["folders"] += stat.S_ISDIR(os.fstat(descriptor).st_mode)
-        fsync(descriptor)
+        def count_statement(self: Session, *arguments: Any) -> Any:
+            counted["statements"] += 1
+            return execute(self, *arguments)
 
-    def count_exchange(self: EventSocket, *arguments: Any) -> Any:
-        counted["sent"] += 1
-        return exchange(self, *arguments)
+        def count_sync(descriptor: int) -> None:
+            counted["folders"] += stat.S_ISDIR(os.fstat(descriptor).st_mode)
+            fsync(descriptor)
 
-    def cost(first: int, count: int) -> dict[str, int]:
-        for extension in range(first, first + count):
-            create(client, extension, voicemail_enabled="true")
-        counted.update(statements=0, folders=0, sent=0)
+        def count_exchange(self: EventSocket, *arguments: Any) -> Any:
+            counted["waits"] += 1
+            return exchange(self, *arguments)
+
+        count = write()
         with monkeypatch.context() as patched:
             patched.setattr(Session, "_execute", count_statement)
             patched.setattr("pbxapi.switch.files.os.fsync", count_sync)
             patched.setattr(EventSocket, "_exchange", count_exchange)
             assert pbx.apply() == count
-        return dict(counted)
+        return counted
 
-    cost(7000, 1)
-    assert cost(7100, 40) == cost(7200, 1)
+    return of
+
+
+def test_a_batch_costs_no_more_statements_syncs_of_folders_and_waits_than_a_single_change(
+    client: Client, cost: Cost
+) -> None:
+    def creates(first: int, count: int) -> Callable[[], int]:
+        def write() -> int:
+            for extension in range(first, first + count):
+                create(client, extension, voicemail_enabled="true")
+            return count
+
+        return write
+
+    cost(creates(7000, 1))
+    assert cost(creates(7100, 40)) == cost(creates(7200, 1))
+
+
+def test_records_that_are_refreshed_cost_as_many_statements_as_one_whatever_domains_they_are_in(
+    pbx: Pbx, client: Client, cost: Cost
+) -> None:
+    boxes: list[tuple[Client, str]] = []
+    for tenant in (client, client.of(pbx.other_domain)):
+        for extension in range(7000, 7010):
+            create(tenant, extension, voicemail_enabled="true")
+        found = tenant.list("voicemails", search="70", per_page=100)
+        boxes += [(tenant, box["voicemail_uuid"]) for box in found if box["voicemail_id"].startswith("70")]
+    assert len(boxes) == 20
+    pbx.apply()
+
+    def changes(some: list[tuple[Client, str]], address: str) -> Callable[[], int]:
+        def write() -> int:
+            for tenant, box in some:
+                tenant.update("voicemails", box, voicemail_mail_to=address)
+            return len(some)
+
+        return write
+
+    one = cost(changes(boxes[:1], "one@example.com"))
+    many = cost(changes(boxes, "many@example.com"))
+    assert many["statements"] == one["statements"]
+    for domain in (pbx.domain, pbx.other_domain):
+        for file in (pbx.folders["extensions"] / domain).glob("v_700?.xml"):
+            assert "many@example.com" in file.read_text()
+
+
+def test_a_record_that_many_changes_refresh_is_computed_once(
+    pbx: Pbx, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = client.create("extensions", extension="7000")
+    others = [client.create("extensions", extension=str(extension)) for extension in range(7001, 7006)]
+    pbx.apply()
+    resource = pbx.drain._registry.resources["extensions"]
+    computed: list[str] = []
+
+    def effects(change: Change) -> Iterator[Effect]:
+        computed.append(str(change.uuid))
+        if str(change.uuid) == shared:
+            raise ValueError("it cannot be computed")
+        yield Refresh("extensions", UUID(shared))
+        yield MakeFolder("voicemail", f"made-by-{change.uuid}")
+
+    monkeypatch.setattr(resource, "declaration", replace(resource.declaration, effects=effects))
+    replies = [client.update("extensions", other, description="changed") for other in others]
+    pbx.apply()
+    assert computed.count(shared) == 1
+    for reply, other in zip(replies, others, strict=True):
+        shown = pbx.change(reply)
+        assert (shown["state"], shown["nodes"][0]["error"]) == ("pending", "ValueError: it cannot be computed")
+        assert (pbx.folders["voicemail"] / f"made-by-{other}").is_dir(), "a fault of another holds up its own"
 
 
 def test_changes_of_many_domains_that_are_applied_together_keep_to_their_own(pbx: Pbx, client: Client) -> None:

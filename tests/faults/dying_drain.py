@@ -30,6 +30,7 @@ TRACED = {
         "changes/drain.py",
         "changes/apply.py",
         "changes/nodes.py",
+        "changes/planning.py",
         "switch/node.py",
         "switch/cache.py",
         "switch/files.py",
