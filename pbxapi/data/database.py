@@ -145,7 +145,7 @@ class Session:
 
         Should it fail, the next statement with an answer, or the commit, fails with its fault.
         """
-        self._execute(statement, parameters)
+        self._execute(statement, parameters).wanted = False
         if not self._writing:
             self._settle()
 
@@ -157,6 +157,7 @@ class Session:
         wanted = {*names, *(self._locks.values[0] if self._locks else ())}
         if self._locks is None and wanted:
             self._locks = self._execute(_LOCK, {"names": ()})
+            self._locks.wanted = False
         if self._locks is not None:
             self._locks.values = [sorted(wanted)]
 

@@ -40,15 +40,17 @@ class Asked:
         text: the SQL, with ``$1`` for parameters.
 
     Attributes:
+        wanted: whether anybody looks at the rows.
         rows: all of a select (or of ``returning``), as dictionaries; None before the answer.
         touched: how many rows it selected or changed.
     """
 
-    __slots__ = ("rows", "text", "touched", "values")
+    __slots__ = ("rows", "text", "touched", "values", "wanted")
 
     def __init__(self, text: str, values: Sequence[Any] = ()) -> None:
         self.text = text
         self.values = values
+        self.wanted = True
         self.rows: list[Row] | None = None
         self.touched = 0
 
@@ -91,7 +93,8 @@ class Connection(psycopg.Connection[Row]):
         for (whose, key), result in zip(sent, results, strict=True):
             if result.status in _GOOD:
                 if whose is not None:
-                    whose.rows, whose.touched = self._rows(result), result.command_tuples or 0
+                    whose.rows = self._rows(result) if whose.wanted else []
+                    whose.touched = result.command_tuples or 0
                 continue
             if key is not None:
                 self.statements_known.pop(key, None)

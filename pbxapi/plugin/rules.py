@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import inspect
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
@@ -126,6 +127,12 @@ def check_resource(resource: Resource) -> None:
         raise PluginError(
             f"{resource.name}: standard names {min(unknown)}, which is none of {', '.join(STANDARD)}"
         )
+    if resource.store_new is not None and not inspect.isgeneratorfunction(resource.store_new):
+        raise PluginError(
+            f"{resource.name}: store_new must be a generator: it goes on once the checks are answered"
+        )
+    if spelled := [name for name in resource.settings if not all(name.partition("/"))]:
+        raise PluginError(f"{resource.name}: settings names {spelled[0]}, which is not category/subcategory")
     for rows in (resource.rows, *(o.rows for o in resource.operations if o.rows is not None)):
         fields = rows.schema().fields if rows.row else {}
         if missing := [name for name in rows.row if name not in fields]:

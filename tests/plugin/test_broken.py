@@ -82,6 +82,14 @@ WAYS: Mapping[str, Way] = {
         'name="notes", label',
     ),
     "two operations at one URL": Way("NAME: the operations a and b have the same clean URL", _TWO, _RESOURCE),
+    "a store_new that does not wait for the checks": Way(
+        "NAME: store_new must be a generator", f"{_RESOURCE} store_new=print,", _RESOURCE
+    ),
+    "a setting without a category": Way(
+        "NAME: settings names moon, which is not category/subcategory",
+        f"{_RESOURCE} settings=('moon',),",
+        _RESOURCE,
+    ),
     # What the operator has not done
     "a setting that is missing": Way(
         "ValueError: PBXAPI_NAME_URL is not set",
