@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pbxapi
-from pbxapi.data.catalogue import read_catalogue
 from pbxapi.data.database import Session
 from pbxapi.data.statements import Catalogue, bare_sql, plain_sql
 from pbxapi.plugin.loader import LoadedResource, Registry, has_tables
@@ -170,10 +169,11 @@ def read_rights(session: Session, registry: Registry, role: str = ROLE) -> list[
 
     A superuser needs none; that is more than the product asks for.
     """
+    # Before the transaction begins: a busy host takes longer for it than one may be idle.
+    needed = table_rights(registry, registry.catalogue)
     known = session.row(_ROLE, role=role)
     if known and known["rolsuper"]:
         return []
-    needed = table_rights(registry, read_catalogue(session))
     schemas = [SCHEMA, *(p.plugin.schema for p in registry.plugins if p.plugin and has_tables(p))]
     # A role that is not there yet has nothing: what everybody may is asked for it.
     asked = role if known else "public"
