@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from uuid import UUID
 
 import psycopg
@@ -129,6 +130,18 @@ def test_what_is_asked_before_an_answer_is_looked_at_is_answered_in_the_same_rou
         with pytest.raises(DatabaseError), session.nested():
             session.ask("select 1 / %(by)s as one", by=0)()
         assert session.value("select 1") == 1
+    database.close()
+
+
+def test_what_was_asked_in_a_part_that_was_undone_is_asked_again_when_it_is_looked_at(database_url: str) -> None:
+    database = Database(database_url)
+    with database.writing() as session:
+        with suppress(LookupError), session.nested():
+            answer = session.ask("select 1 as one")
+            session.do("create table public.undone (n int)")
+            raise LookupError
+        assert answer() == [{"one": 1}]
+        assert session.value("select to_regclass('public.undone')") is None
     database.close()
 
 
