@@ -5,7 +5,8 @@ from __future__ import annotations
 import data
 import load
 from bench import Bench
-from table import Measure, at_least, rounds
+from stack import OWN, PREFIX
+from table import Measure, rounds
 
 FLOORS = {"1": 0.75, "2": 0.75, "3": 0.70}
 
@@ -32,11 +33,13 @@ def measure_create(bench: Bench) -> list[Measure]:
 def _against_floor(bench: Bench, target: str, name: str, path: str, *, create: bool = False) -> Measure:
     domain = bench.extensions()
     least = FLOORS[target]
-    variants = {
-        "floor": bench.rate(bench.stack.floor + path, domain, create=create),
-        "product": bench.rate(bench.stack.product + path, domain, create=create),
-    }
-    measure = Measure(name, target=f">= {least:.2f} of the floor", met=at_least(least))
+    urls = {"floor": bench.stack.floor + PREFIX, "product": bench.stack.product}
+    if bench.whole:
+        urls["floor in the product's way"] = bench.stack.floor + OWN + PREFIX
+    variants = {variant: bench.rate(url + path, domain, create=create) for variant, url in urls.items()}
+    measure = Measure(
+        name, target=f"product >= {least:.2f}", met=lambda measure: measure.ratio("product") >= least
+    )
     return rounds(measure, bench.rounds, variants)
 
 
@@ -65,11 +68,11 @@ def _check_rows(bench: Bench) -> None:
                 found[table] = int(str(row[0]))
             return found
 
-        for url in (bench.stack.floor, bench.stack.product):
+        for url in (bench.stack.floor + PREFIX, bench.stack.floor + OWN + PREFIX, bench.stack.product):
             before = count()
             load.create_at(f"{url}/extensions", headers, 100, 1, data.FIRST_NEW)
             after = count()
             written.append({table: after[table] - n for table, n in before.items() if after[table] != n})
             data.remove_new(connection)
-    if written[0] != written[1]:
-        raise RuntimeError(f"the floor writes {written[0]}, the product {written[1]}")
+    if not written[0] == written[1] == written[2]:
+        raise RuntimeError(f"the floors write {written[0]} and {written[1]}, the product {written[2]}")

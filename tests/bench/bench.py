@@ -21,6 +21,7 @@ class Bench:
     Attributes:
         rounds: how often the variants of a measure take turns.
         seconds: how long one turn of load lasts.
+        whole: whether what is only there to be compared with is measured, too.
         large: whether there are ten million call records.
     """
 
@@ -28,6 +29,7 @@ class Bench:
     rounds: int
     seconds: int
     large: bool = False
+    whole: bool = True
     _turns: Iterator[int] = field(default_factory=lambda: count(1))
 
     def extensions(self, size: int = FLOOR_SIZE) -> str:

@@ -3,12 +3,15 @@
 Served by gunicorn with the product's own settings, over the same database and the same SQL, taken from the
 product's statements. It checks no key, no domain and no input, takes no locks, writes no log, and knows one
 request of each kind.
+
+It speaks with PostgreSQL as psycopg's documentation shows it; below `OWN` in the way that the product does.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -19,6 +22,7 @@ from gunicorn.app.base import BaseApplication
 from psycopg.rows import dict_row
 from psycopg.types.json import set_json_loads
 from psycopg_pool import ConnectionPool
+from stack import OWN, PREFIX
 from werkzeug.wrappers import Request, Response
 
 from pbxapi.config import load_config
@@ -43,61 +47,82 @@ CREATE_BOX = EXTENSIONS.statement("voicemails/create").text
 DOMAIN_NAME = os.environ["BENCH_DOMAIN"]
 DOMAIN = data.domain_uuid(DOMAIN_NAME)
 
-_pool: ConnectionPool[psycopg.Connection[dict[str, Any]]] | None = None
+Row = dict[str, Any]
+Statements = Sequence[tuple[str, Mapping[str, Any]]]
 
 
-def pool() -> ConnectionPool[psycopg.Connection[dict[str, Any]]]:
-    """One per process, as the product has it."""
-    global _pool
-    if _pool is None:
+class Psycopg:
+    """Cursors of psycopg's own, over a pool of each process."""
+
+    @cached_property
+    def _pool(self) -> ConnectionPool[psycopg.Connection[Row]]:
         arguments = {"autocommit": True, "row_factory": dict_row}
-        _pool = ConnectionPool(
+        return ConnectionPool(
             CONFIG.database_url, kwargs=arguments, min_size=1, max_size=CONFIG.threads, open=True
         )
-    return _pool
+
+    def read(self, statements: Statements) -> list[list[Row]]:
+        with self._pool.connection() as connection:
+            return [connection.execute(text.encode(), values).fetchall() for text, values in statements]
+
+    def write(self, statements: Statements) -> None:
+        with self._pool.connection() as connection, connection.transaction():
+            for text, values in statements:
+                connection.execute(text.encode(), values)
+
+
+class Own:
+    """The product's sessions."""
+
+    _database = Database(CONFIG.database_url, max_size=CONFIG.threads)
+
+    def read(self, statements: Statements) -> list[list[Row]]:
+        with self._database.reading() as session:
+            asked = [session.ask(text, **values) for text, values in statements]
+            return [rows() for rows in asked]
+
+    def write(self, statements: Statements) -> None:
+        with self._database.writing() as session:
+            for text, values in statements:
+                session.do(text, **values)
+
+
+Way = Psycopg | Own
+PSYCOPG, SESSIONS = Psycopg(), Own()
 
 
 def answer(data: Any, status: int = 200) -> Response:
     return Response(orjson.dumps(data), status, content_type="application/json")
 
 
-def list_extensions(connection: psycopg.Connection[dict[str, Any]]) -> Response:
+def list_extensions(way: Way) -> Response:
     values = {"domain_uuid": DOMAIN, "_limit": 50, "_offset": 0}
-    rows = connection.execute(LIST, values).fetchall()
-    total = connection.execute(COUNT, values).fetchone()
-    assert total is not None
-    pagination = {"page": 1, "per_page": 50, "total": total["count"], "total_pages": -(-total["count"] // 50)}
+    rows, counted = way.read([(LIST, values), (COUNT, values)])
+    total = counted[0]["count"]
+    pagination = {"page": 1, "per_page": 50, "total": total, "total_pages": -(-total // 50)}
     return answer({"success": True, "data": rows, "pagination": pagination})
 
 
-def get_extension(connection: psycopg.Connection[dict[str, Any]], uuid: UUID) -> Response:
-    row = connection.execute(GET, {"domain_uuid": DOMAIN, "extension_uuid": uuid}).fetchone()
+def get_extension(way: Way, uuid: UUID) -> Response:
+    ((row,),) = way.read([(GET, {"domain_uuid": DOMAIN, "extension_uuid": uuid})])
     return answer({"success": True, "data": row})
 
 
-def create_extension(connection: psycopg.Connection[dict[str, Any]], body: dict[str, Any]) -> Response:
+def create_extension(way: Way, body: dict[str, Any]) -> Response:
     uuid = uuid4()
     record = {**EXTENSION, **body, "extension_uuid": uuid, "domain_uuid": DOMAIN}
     box = {**BOX, "voicemail_uuid": uuid4(), "voicemail_id": body["extension"], "domain_uuid": DOMAIN}
-    with connection.transaction():
-        connection.execute(CREATE, record)
-        connection.execute(CREATE_BOX, box)
-        connection.execute(
-            audit._AUDIT,
-            {
-                "domain_uuid": DOMAIN,
-                "app_uuid": None,
-                "app_name": "extensions",
-                "address": "127.0.0.1",
-                "type": "add",
-                "rows": orjson.dumps(
-                    [{"uuid": uuid4(), "new": orjson.dumps({"v_extensions": [record]}, default=str).decode()}]
-                ).decode(),
-            },
-        )
-        connection.execute(
-            change._NOTE, {"changes": orjson.dumps([note(uuid, body["extension"])], default=str).decode()}
-        )
+    audited = [{"uuid": uuid4(), "new": orjson.dumps({"v_extensions": [record]}, default=str).decode()}]
+    about = {
+        "domain_uuid": DOMAIN,
+        "app_uuid": None,
+        "app_name": "extensions",
+        "address": "127.0.0.1",
+        "type": "add",
+        "rows": orjson.dumps(audited).decode(),
+    }
+    changes = {"changes": orjson.dumps([note(uuid, body["extension"])], default=str).decode()}
+    way.write([(CREATE, record), (CREATE_BOX, box), (audit._AUDIT, about), (change._NOTE, changes)])
     return answer({"success": True, "data": {"extension_uuid": uuid}, "message": "Extension created"}, 201)
 
 
@@ -130,14 +155,14 @@ BOX = _record("voicemails", voicemail_id="1")
 
 def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
     request = Request(environ)
-    path = request.path.removeprefix("/api/v1/extensions")
-    with pool().connection() as connection:
-        if request.method == "POST":
-            response = create_extension(connection, orjson.loads(request.get_data()))
-        elif path:
-            response = get_extension(connection, UUID(path[1:]))
-        else:
-            response = list_extensions(connection)
+    way = SESSIONS if request.path.startswith(OWN) else PSYCOPG
+    path = request.path.removeprefix(OWN).removeprefix(f"{PREFIX}/extensions")
+    if request.method == "POST":
+        response = create_extension(way, orjson.loads(request.get_data()))
+    elif path:
+        response = get_extension(way, UUID(path[1:]))
+    else:
+        response = list_extensions(way)
     return response(environ, start_response)
 
 

@@ -70,7 +70,7 @@ def main() -> int:
         if not chosen.quick:
             with running.connect() as connection:
                 data.fill_others(connection)
-        bench = Bench(running, count, seconds, chosen.large)
+        bench = Bench(running, count, seconds, chosen.large, whole=not chosen.quick)
         for name in names:
             began = datetime.datetime.now()
             try:

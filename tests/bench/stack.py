@@ -38,6 +38,9 @@ FLOOR_SIZE = 100
 """Extensions of the tenant that the floor serves."""
 
 PREFIX = "/api/v1"
+OWN = "/own"
+"""What URLs of the floor begin with where it is to speak with PostgreSQL in the product's way."""
+
 CLI = (sys.executable, "-m", "pbxapi.cli")
 
 
@@ -46,7 +49,8 @@ class Stack:
     """What the measures talk to.
 
     Attributes:
-        product, floor: URLs of the two servers, with the prefix.
+        product: its URL, with the prefix.
+        floor: its URL, before the prefix.
         environment: the product's settings.
         pid: of the product's gunicorn.
         log: where the services' output goes.
@@ -172,11 +176,11 @@ def stack(folder: Path) -> Iterator[Stack]:
         floor_file = str(Path(__file__).with_name("floor.py"))
         bare = running.enter_context(process([sys.executable, floor_file], environment, log))
         wait_for(f"http://127.0.0.1:{product}/", server)
-        wait_for(f"http://127.0.0.1:{floor}/", bare)
+        wait_for(f"http://127.0.0.1:{floor}{PREFIX}/extensions", bare)
         yield Stack(
             url,
             f"http://127.0.0.1:{product}{PREFIX}",
-            f"http://127.0.0.1:{floor}{PREFIX}",
+            f"http://127.0.0.1:{floor}",
             environment,
             switch,
             server.pid,
