@@ -25,8 +25,9 @@ class Unsynced:
     Threads may share one. What is changed with it is safe after `sync`; without one, when the function returns.
     """
 
-    MOST = 64
-    """Folders that are held open at most; beyond them each change is brought to the disk by itself."""
+    MOST = 400
+    """Folders that are held open at most, of the 1,024 files that a process may usually have; beyond them each
+    change is brought to the disk by itself."""
 
     def __init__(self) -> None:
         self._held: dict[tuple[int, int], int] = {}
