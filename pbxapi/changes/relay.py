@@ -75,10 +75,11 @@ class Relay(threading.Thread):
                     if time.monotonic() >= prune_at and not self._prune(session):
                         prune_at = time.monotonic() + _PRUNE_EVERY
                 self._number()
-                # Whatever came while we were handing over is one wake-up; a burst is a few.
+                # Whatever came while we were handing over is one wake-up; a burst is a few, a single one waits for
+                # nothing.
+                self._stop_wanted.wait(_PAUSE)
                 for _ in connection.notifies(timeout=POLL, stop_after=1):
                     pass
-                self._stop_wanted.wait(_PAUSE)
 
     def _prune(self, session: Session) -> bool:
         """Forget some of what is old; whether there may be more, for the next round."""
