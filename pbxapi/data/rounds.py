@@ -156,7 +156,9 @@ def _results(pgconn: pq.abc.PGconn) -> PQGen[list[pq.abc.PGresult]]:
     while True:
         while not pgconn.is_busy():
             result = pgconn.get_result()
-            if result is None:  # the end of one command
+            if result is None:  # the end of one command, or of all
+                if pgconn.status != pq.ConnStatus.OK:
+                    raise psycopg.OperationalError("the connection to PostgreSQL was lost")
                 continue
             if result.status == _SYNC:
                 return found
