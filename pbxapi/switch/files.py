@@ -14,6 +14,7 @@ import shutil
 import stat
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
@@ -26,35 +27,47 @@ class Unsynced:
     """
 
     MOST = 400
-    """Folders that are held open at most, of the 1,024 files that a process may usually have; beyond them each
-    change is brought to the disk by itself."""
+    """Folders that are held open at most, of the 1,024 files that a process may usually have."""
+
+    AT_ONCE = 8
 
     def __init__(self) -> None:
         self._held: dict[tuple[int, int], int] = {}
+        self._fault: OSError | None = None
         self._lock = threading.Lock()
 
     def add(self, folder: int) -> None:
         """Sync a folder, given as a descriptor, later."""
         status = os.fstat(folder)
+        place = status.st_dev, status.st_ino
         with self._lock:
-            if (status.st_dev, status.st_ino) in self._held:
-                return
-            if len(self._held) < self.MOST:
-                self._held[status.st_dev, status.st_ino] = os.dup(folder)
-                return
-        os.fsync(folder)
+            if place not in self._held:
+                if len(self._held) >= self.MOST:
+                    self._let_go()
+                self._held[place] = os.dup(folder)
 
     def sync(self) -> None:
         """Sync them all.
 
         Raises:
-            OSError: of the first that cannot be.
+            OSError: of the first that could not be.
         """
         with self._lock:
-            held, self._held = list(self._held.values()), {}
+            self._let_go()
+            fault, self._fault = self._fault, None
+        if fault:
+            raise fault
+
+    def _let_go(self) -> None:
+        """Sync what is held, side by side, since each waits for the disk."""
+        held, self._held = list(self._held.values()), {}
         try:
-            for folder in held:
-                os.fsync(folder)
+            with ThreadPoolExecutor(self.AT_ONCE) as threads:
+                for synced in [threads.submit(os.fsync, folder) for folder in held]:
+                    try:
+                        synced.result()
+                    except OSError as error:
+                        self._fault = self._fault or error
         finally:
             for folder in held:
                 os.close(folder)

@@ -341,22 +341,40 @@ def test_more_folders_than_are_held_open_are_synced_all_the_same(root, monkeypat
     before = len(list(Path("/proc/self/fd").iterdir()))
     monkeypatch.setattr(files.Unsynced, "MOST", 3)
     unsynced = files.Unsynced()
+    synced: list[str] = []
+    real = os.fsync
+
+    def note(descriptor: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        real(descriptor)
+
+    monkeypatch.setattr(files.os, "fsync", note)
     for number in range(10):
         write_file(root, f"{number}.com/v_1.xml", "x", unsynced=unsynced)
-    assert len(list(Path("/proc/self/fd").iterdir())) == before + 3
+        assert len(list(Path("/proc/self/fd").iterdir())) <= before + 3
     unsynced.sync()
+    assert {f"{number}.com" for number in range(10)} <= {*synced}
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
-def test_a_folder_that_cannot_be_synced_shows_and_is_let_go(root, monkeypatch):
+@pytest.mark.parametrize("later", [0, 5])
+def test_a_folder_that_cannot_be_synced_shows_and_is_let_go(root, monkeypatch, later):
+    """Also one that had to be let go long before the others."""
     before = len(list(Path("/proc/self/fd").iterdir()))
+    monkeypatch.setattr(files.Unsynced, "MOST", 3)
     unsynced = files.Unsynced()
+    lost = root / "a.com"
+    real = os.fsync
+
+    def lose(descriptor: int) -> None:
+        if Path(f"/proc/self/fd/{descriptor}").readlink() == lost:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        real(descriptor)
+
+    monkeypatch.setattr(files.os, "fsync", lose)
     write_file(root, "a.com/v_1.xml", "x", unsynced=unsynced)
-
-    def lost(_: int) -> None:
-        raise OSError(errno.EIO, os.strerror(errno.EIO))
-
-    monkeypatch.setattr(files.os, "fsync", lost)
+    for number in range(later):
+        write_file(root, f"{number}.com/v_1.xml", "x", unsynced=unsynced)
     with pytest.raises(OSError, match="Input/output error"):
         unsynced.sync()
     assert len(list(Path("/proc/self/fd").iterdir())) == before
