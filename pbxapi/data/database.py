@@ -98,7 +98,7 @@ class Session:
     def __init__(self, database: Database, writing: bool) -> None:
         self._database = database
         self._writing = writing
-        self._lent: AbstractContextManager[Connection] | None = None
+        self._pool: ConnectionPool[Connection] | None = None
         self._connection: Connection | None = None
         self._used = False
         self._waiting: list[Asked] = []
@@ -220,15 +220,15 @@ class Session:
 
     def _connect(self) -> Connection:
         if self._connection is None:
-            self._lent = self._database.lend()
-            self._connection = self._lent.__enter__()
+            self._pool = self._database.pool()
+            self._connection = self._pool.getconn()
             self._used = False
         return self._connection
 
     def _leave(self) -> None:
-        if self._lent is not None and self._connection is not None:
-            self._lent.__exit__(None, None, None)
-        self._lent = self._connection = None
+        if self._pool is not None and self._connection is not None:
+            self._pool.putconn(self._connection)
+        self._pool = self._connection = None
 
     def _execute(self, statement: Statement | str, parameters: Mapping[str, Any]) -> Asked:
         """Have a statement run in the next round."""
@@ -324,16 +324,9 @@ class Database:
         """A session whose statements are one transaction: committed when the block ends well."""
         return Session(self, writing=True)
 
-    @contextmanager
-    def lend(self) -> Iterator[Connection]:
+    def lend(self) -> AbstractContextManager[Connection]:
         """A connection of the pool, in autocommit."""
-        # The pool's own `connection` would commit besides, which takes as long as taking and giving back.
-        pool = self._current_pool()
-        connection = pool.getconn()
-        try:
-            yield connection
-        finally:
-            pool.putconn(connection)
+        return self.pool().connection()
 
     @contextmanager
     def dedicated(self) -> Iterator[Connection]:
@@ -343,11 +336,11 @@ class Database:
 
     def drop_idle(self) -> None:
         """Let go of idle connections, which a restart of PostgreSQL has left dead."""
-        self._current_pool().check()
+        self.pool().check()
 
     def renew(self) -> None:
         """Take fresh connections from now on; those that are lent go when they come back."""
-        self._current_pool().drain()
+        self.pool().drain()
 
     def close(self) -> None:
         """Close the pool of this process."""
@@ -358,7 +351,7 @@ class Database:
 
     def figures(self) -> Mapping[str, int]:
         """The pool's own figures (psycopg_pool statistics)."""
-        return self._current_pool().get_stats()
+        return self.pool().get_stats()
 
     def _arguments(self) -> dict[str, Any]:
         return {
@@ -374,7 +367,8 @@ class Database:
     def _connect(self) -> Connection:
         return Connection.connect(self._url, **self._arguments())
 
-    def _current_pool(self) -> ConnectionPool[Connection]:
+    def pool(self) -> ConnectionPool[Connection]:
+        """The pool of this process, made at its first use."""
         # A forked child must not use its parent's sockets: the pool belongs to one process.
         if self._pool is None or self._pid != os.getpid():
             with self._lock:

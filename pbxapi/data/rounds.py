@@ -45,14 +45,25 @@ class Asked:
         touched: how many rows it selected or changed.
     """
 
-    __slots__ = ("rows", "text", "touched", "values", "wanted")
+    __slots__ = ("known", "rows", "text", "touched", "values", "wanted")
 
     def __init__(self, text: str, values: Sequence[Any] = ()) -> None:
         self.text = text
         self.values = values
         self.wanted = True
+        self.known: _Known | None = None
         self.rows: list[Row] | None = None
         self.touched = 0
+
+
+class _Known:
+    """A statement that a connection has seen; once it is prepared its name, and then the columns of its answer."""
+
+    __slots__ = ("columns", "name")
+
+    def __init__(self) -> None:
+        self.name = b""
+        self.columns: list[str] = []
 
 
 _Sent = tuple[Asked | None, _Key | None]
@@ -65,7 +76,7 @@ class Connection(psycopg.Connection[Row]):
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self.transformer = Transformer(self)
-        self.statements_known: dict[_Key, bytes] = {}
+        self.statements_known: dict[_Key, _Known] = {}
         self.statements_named = 0
 
     def ask(self, asked: Sequence[Asked]) -> None:
@@ -93,7 +104,7 @@ class Connection(psycopg.Connection[Row]):
         for (whose, key), result in zip(sent, results, strict=True):
             if result.status in _GOOD:
                 if whose is not None:
-                    whose.rows = self._rows(result) if whose.wanted else []
+                    whose.rows = self._rows(whose, result) if whose.wanted else []
                     whose.touched = result.command_tuples or 0
                 continue
             if key is not None:
@@ -109,11 +120,15 @@ class Connection(psycopg.Connection[Row]):
         values = writer.dump_sequence(one.values, [PyFormat.AUTO] * len(one.values))
         return values, writer.types or (), writer.formats
 
-    def _rows(self, result: pq.abc.PGresult) -> list[Row]:
+    def _rows(self, one: Asked, result: pq.abc.PGresult) -> list[Row]:
         if not result.ntuples:
             return []
         self.transformer.set_pgresult(result)
-        names = [(result.fname(place) or b"").decode() for place in range(result.nfields)]
+        names = one.known.columns if one.known else []
+        if not names:
+            names = [(result.fname(place) or b"").decode() for place in range(result.nfields)]
+            if one.known:
+                one.known.columns = names  # a prepared statement's never change: PostgreSQL refuses it first
         rows = self.transformer.load_rows(0, result.ntuples, lambda values: dict(zip(names, values, strict=True)))
         self.transformer.set_pgresult(None)
         return rows
@@ -127,25 +142,25 @@ class Connection(psycopg.Connection[Row]):
         sent: list[_Sent],
     ) -> None:
         pgconn, key = self.pgconn, (one.text, types)
-        name = self.statements_known.pop(key, None)
-        if name is None:  # prepared when it comes again
+        known = self.statements_known.pop(key, None)
+        if known is None:  # prepared when it comes again
             pgconn.send_query_params(one.text.encode(), values, types, formats)
-            self.statements_known[key] = b""
+            self.statements_known[key] = _Known()
             if len(self.statements_known) > _KNOWN_MOST:
                 oldest = self.statements_known.pop(next(iter(self.statements_known)))
-                if oldest:
+                if oldest.name:
                     sent.append((one, None))
-                    pgconn.send_query_params(b"deallocate " + oldest, None)
+                    pgconn.send_query_params(b"deallocate " + oldest.name, None)
                     sent.append((None, None))
                     return
         else:
-            if not name:
+            if not known.name:
                 self.statements_named += 1
-                name = b"round_%d" % self.statements_named
-                pgconn.send_prepare(name, one.text.encode(), types)
+                known.name = b"round_%d" % self.statements_named
+                pgconn.send_prepare(known.name, one.text.encode(), types)
                 sent.append((None, key))
-            pgconn.send_query_prepared(name, values, formats)
-            self.statements_known[key] = name
+            pgconn.send_query_prepared(known.name, values, formats)
+            self.statements_known[key] = one.known = known
         sent.append((one, None))
 
 

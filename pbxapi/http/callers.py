@@ -87,7 +87,7 @@ class Callers:
         Raises:
             ApiError: 400 MISSING_DOMAIN or INVALID_DOMAIN.
         """
-        domain_uuid, domain_name = self._domain(key, request.headers.get("X-Domain", "").strip())
+        domain_uuid, domain_name = self._domain(key, header(request, "X_DOMAIN").strip())
         return Caller(
             key_id=key.key_id,
             domain_uuid=domain_uuid,
@@ -99,7 +99,7 @@ class Callers:
             ends_at=key.ends_at,
             address=request.remote_addr or "",
             request_id=request_id,
-            allow_global=key is SYSTEM and request.headers.get("X-Allow-Global", "").lower() == "true",
+            allow_global=key is SYSTEM and header(request, "X_ALLOW_GLOBAL").lower() == "true",
         )
 
     def check_key(self, request: Request) -> Key:
@@ -109,7 +109,7 @@ class Callers:
             ApiError: 401 UNAUTHORIZED, in the same words whatever is wrong with it; 500 CONFIG_ERROR where it is
                 wrong and the system has none.
         """
-        text = request.headers.get("X-API-Key", "")
+        text = header(request, "X_API_KEY")
         if not text:
             raise _wrong_key()
         hash = digest(text)
@@ -225,7 +225,15 @@ def find_domain(session: Session, name: str) -> tuple[UUID, str] | None:
     return (row["domain_uuid"], row["domain_name"]) if row else None
 
 
+def header(request: Request, name: str) -> str:
+    """A header by its name in WSGI, where a short answer's time is spent: `Request.headers` takes ten times as long.
+
+    Empty where it was not sent.
+    """
+    return str(request.environ.get(f"HTTP_{name}", ""))
+
+
 def request_id_of(request: Request) -> str:
     """The caller's X-Request-Id where it is sane, else a new one."""
-    given = request.headers.get("X-Request-Id", "")
-    return given if _SANE_ID.fullmatch(given) else uuid4().hex
+    given = header(request, "X_REQUEST_ID")
+    return given if given and _SANE_ID.fullmatch(given) else uuid4().hex

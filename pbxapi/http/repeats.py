@@ -84,8 +84,8 @@ def idempotency_key(request: Request) -> str | None:
     Raises:
         ApiError: 400 where it is none.
     """
-    key = request.headers.get(HEADER)
-    if request.method != "POST" or key is None:
+    key = request.headers.get(HEADER) if request.method == "POST" else None
+    if key is None:
         return None
     if not (0 < len(key) <= MOST and key.isascii() and key.isprintable()):
         raise invalid(f"{HEADER} must be 1 to {MOST} printable characters", HEADER)

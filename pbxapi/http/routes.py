@@ -45,8 +45,10 @@ def register_routes(app: Flask, services: Services, registry: Registry) -> None:
             known.caller = callers.identify(key, own, known.request_id)
 
     def after(response: Response) -> Response:
-        response.headers["X-Request-Id"] = g.request_id
-        response.headers.setdefault("Cache-Control", "no-store")
+        headers = response.headers
+        headers["X-Request-Id"] = g.request_id
+        if "Cache-Control" not in headers:
+            headers["Cache-Control"] = "no-store"
         return response
 
     log_requests(app)
@@ -79,7 +81,7 @@ def register_routes(app: Flask, services: Services, registry: Registry) -> None:
 def _link(request: Request) -> Link | None:
     """The link that a request without a key follows."""
     reads = request.method in ("GET", "HEAD")
-    return read_link(request.path, request.args) if reads and "X-API-Key" not in request.headers else None
+    return read_link(request.path, request.args) if reads and "HTTP_X_API_KEY" not in request.environ else None
 
 
 def _operations(services: Services, resource: LoadedResource) -> dict[str, Served]:
