@@ -226,7 +226,7 @@ def find_domain(session: Session, name: str) -> tuple[UUID, str] | None:
 
 
 def header(request: Request, name: str) -> str:
-    """A header by its name in WSGI, where a short answer's time is spent: `Request.headers` takes ten times as long.
+    """A header by its name in WSGI, for every request: `Request.headers` takes ten times as long.
 
     Empty where it was not sent.
     """
