@@ -313,18 +313,17 @@ class Registry:
         with self._looking:
             if self.looked_at >= began:
                 return  # somebody else has, while this one waited
-            with database.reading() as session:
-                catalogue = read_catalogue(session)
-            if catalogue != self.catalogue:
+            found: list[tuple[LoadedResource, str]] = []
+            while (catalogue := _read_catalogue(database)) != self.catalogue:
                 log.warning("the tables of the database have changed; the statements are made again for them")
                 self._rebind(catalogue)
                 with database.dedicated() as connection:
                     trial = Trial(connection)
-                    _try_builtin(self, trial)
-                    for loaded in self.plugins:
-                        for resource in loaded.resources if not loaded.builtin else ():
-                            resource.fault = resource.fault or trial.fault(_texts([resource])) or ""
+                    found = _faults_of_builtin(self, trial)
+                    found += _faults((r for p in self.plugins if not p.builtin for r in p.resources), trial)
                 database.renew()
+            # Only now is it known that they were tried with the tables that they were made for.
+            _set_aside(found)
             self.looked_at = time.monotonic()
 
     def _rebind(self, catalogue: Catalogue) -> None:
@@ -394,8 +393,7 @@ def load_registry(config: Config, database: Database, *, migrating: bool = False
     Raises:
         PluginError: a built-in plugin cannot be used with this database.
     """
-    with database.reading() as session:
-        catalogue = read_catalogue(session)
+    catalogue = _read_catalogue(database)
     database.close()
     registry = load_plugins(config, catalogue)
     guests = [p for p in registry.plugins if not (p.builtin or p.error)]
@@ -406,7 +404,7 @@ def load_registry(config: Config, database: Database, *, migrating: bool = False
         return registry
     with database.dedicated() as connection:
         trial = Trial(connection)
-        _try_builtin(registry, trial)
+        _set_aside(_faults_of_builtin(registry, trial))
         for guest in guests:
             if not guest.error and (fault := trial.fault(_texts(guest.resources))):
                 guest.leave_out(fault)
@@ -417,22 +415,37 @@ _fitting: set[tuple[int, int]] = set()
 """Tables and statements, by their hashes, of which PostgreSQL has said that they go together."""
 
 
+def _read_catalogue(database: Database) -> Catalogue:
+    with database.reading() as session:
+        return read_catalogue(session)
+
+
 def _hashes(registry: Registry) -> tuple[int, int]:
     tables = frozenset((table, frozenset(columns.items())) for table, columns in registry.catalogue.items())
     texts = _texts(r for p in registry.plugins if p.builtin for r in p.resources)
     return hash(tables), hash(tuple(texts.values()))
 
 
-def _try_builtin(registry: Registry, trial: Trial) -> None:
-    """Find the resources of the product's own that the tables at hand cannot serve."""
+def _faults(resources: Iterable[LoadedResource], trial: Trial) -> list[tuple[LoadedResource, str]]:
+    """The resources that the tables at hand cannot serve, and why."""
+    return [(r, fault) for r in resources if (fault := r.fault or trial.fault(_texts([r])))]
+
+
+def _faults_of_builtin(registry: Registry, trial: Trial) -> list[tuple[LoadedResource, str]]:
+    """As `_faults`, of the product's own; what once fitted is not tried again in this process."""
     hashes = _hashes(registry)
-    builtin = [resource for loaded in registry.plugins if loaded.builtin for resource in loaded.resources]
-    for resource in builtin if hashes not in _fitting else ():
-        resource.fault = trial.fault(_texts([resource])) or ""
-        if resource.fault:
-            log.error("the resource %s is not served: %s", resource.declaration.name, resource.fault)
-    if not any(resource.fault for resource in builtin):
+    if hashes in _fitting:
+        return []
+    found = _faults((r for p in registry.plugins if p.builtin for r in p.resources), trial)
+    if not found:
         _fitting.add(hashes)
+    return found
+
+
+def _set_aside(found: Iterable[tuple[LoadedResource, str]]) -> None:
+    for resource, fault in found:
+        resource.fault = fault
+        log.error("the resource %s is not served: %s", resource.declaration.name, fault)
 
 
 def _leave_out_unmigrated(database: Database, guests: list[LoadedPlugin]) -> None:
