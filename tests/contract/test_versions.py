@@ -14,7 +14,7 @@ from pbxapi.conformance import Kind, Suite
 from pbxapi.plugin.loader import load_registry
 from pbxapi.sandbox.database import scratch_database, url_of_role
 from pbxapi.sandbox.postgres import EmbeddedPostgres
-from pbxapi.sandbox.versions import become
+from pbxapi.sandbox.versions import VERSIONS, become
 from pbxapi.testing import Family, close_pbx, make_pbx
 from tests.contract.test_every_resource import KINDS
 
@@ -29,6 +29,8 @@ def old(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Suite]:
     """A telephone system of an earlier version; `in part`: every second flag is a boolean already."""
+    if request.config.getoption("--fusionpbx") != VERSIONS[-1]:
+        pytest.skip("the tables are those of an earlier version already")
     version, _, part = request.param.partition(" ")
     with scratch_database(postgres, template) as url:
         become(url, version, mixed=bool(part))
