@@ -117,7 +117,8 @@ class Served:
         check_scope(caller, self.resource, operation)
         named, part_uuid = record_uuid(operation, uuid), named_part(operation, part)
         place = ("uuid", operation.part) if self.lenient else ()
-        given = {name: value for name, value in request.args.items() if name not in place}
+        sent = request.args.items() if request.query_string else ()
+        given = {name: value for name, value in sent if name not in place}
         schema = self.resource.queries.get(operation.name)
         query = check_input(schema, given, partial=False, lenient=self.lenient) if schema else {}
         key = idempotency_key(request)

@@ -49,7 +49,7 @@ def check_match(request: Request, record_tag: str) -> None:
     Raises:
         ApiError: 412.
     """
-    if "If-Match" not in request.headers:
+    if "HTTP_IF_MATCH" not in request.environ:
         return
     wanted = request.if_match
     if not (wanted.star_tag or any((tag or "").partition("-")[0] == record_tag for tag in wanted.as_set())):
@@ -59,7 +59,7 @@ def check_match(request: Request, record_tag: str) -> None:
 
 def tell_tag(request: Request, response: Response, tag: str) -> Response:
     """Give an answer its ETag; 304 without a body where the caller has this answer already."""
-    if "If-None-Match" in request.headers:
+    if "HTTP_IF_NONE_MATCH" in request.environ:
         wanted = request.if_none_match
         if wanted.star_tag or wanted.contains_weak(tag):
             response = Response(status=304)

@@ -145,12 +145,13 @@ select case when n %% 3 = 2 then 'voicemails' else 'extensions' end as resource,
        domain_uuid, user_context as domain_name,
        case when n %% 3 = 2 then jsonb_build_object('voicemail_id', extension)
             else jsonb_build_object('extension', extension, 'user_context', user_context) end as old
-  from (select e.*, v.voicemail_uuid, row_number() over () as n
-          from v_extensions as e
-          join v_voicemails as v on v.domain_uuid = e.domain_uuid and v.voicemail_id = e.extension
-         where e.extension_uuid >= %(from)s
-         order by e.extension_uuid
-         limit %(count)s) as e
+  from (select *, row_number() over () as n
+          from (select e.*, v.voicemail_uuid
+                  from v_extensions as e
+                  join v_voicemails as v on v.domain_uuid = e.domain_uuid and v.voicemail_id = e.extension
+                 where e.extension_uuid >= %(from)s
+                 order by e.extension_uuid
+                 limit %(count)s) as e) as e
 """
 _HOLD = "update pbxapi.node set retry_at = clock_timestamp() + interval '1 hour' where name = %s"
 _RELEASE = """
