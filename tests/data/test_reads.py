@@ -18,6 +18,7 @@ from psycopg.sql import SQL, Composed, Identifier, Literal
 from pbxapi.data.database import Connection
 from pbxapi.data.listing import encode_cursor
 from pbxapi.data.rounds import Asked
+from pbxapi.data.statements import number_parameters, of_each
 from pbxapi.plugin.indexes import recommended_indexes
 from pbxapi.sandbox.database import scratch_database, url_of_role
 from pbxapi.sandbox.postgres import EmbeddedPostgres
@@ -206,3 +207,24 @@ def test_a_deep_page_by_cursor_reads_what_the_first_one_reads(
     pages = [asked(runs, partial(client.call, resource, "list", sort=sort, cursor=c)) for c in ("", deep)]
     assert len(client.list(resource, sort=sort, cursor=deep)) == PER_PAGE
     compare(pbx, *pages, 1.5)
+
+
+@pytest.mark.parametrize(
+    ("resource", "statement"), [("extensions", "directory"), ("voicemails", "own_extensions")]
+)
+def test_records_of_many_changes_are_read_the_same_in_a_large_domain(
+    pbx: Pbx, resource: str, statement: str
+) -> None:
+    """As effects read them, a batch at once: a plan that walks through the table pays for a small one only."""
+    loaded = pbx.app.extensions["pbxapi"].registry.resources[resource]
+    id, table = loaded.declaration.id, loaded.declaration.table
+    text, names = number_parameters(of_each(loaded.statement(statement).text, id))
+    found: list[list[Run]] = []
+    for domain in (SMALL, LARGE):
+        rows = pbx.rows(
+            f"select x.{id} as uuid, domain_uuid, domain_name from {table} as x join v_domains using (domain_uuid)"
+            f" where domain_name = '{domain}' order by 1 limit 50"
+        )
+        given = {f"each_{name}": [row[name] for row in rows] for name in ("uuid", "domain_uuid", "domain_name")}
+        found.append([(text, tuple(given[name] for name in names))])
+    compare(pbx, *found, 1.3)
