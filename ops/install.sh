@@ -300,7 +300,7 @@ do_settings() {
   cat >"$SETTINGS" <<END
 # pbxapi's settings, for its services and its command: docs/operators.md. After a change:
 #   systemctl reload pbxapi-api; systemctl restart pbxapi-worker pbxapi-jobs
-PBXAPI_DATABASE_URL=$(database_url "$(head -c 24 /dev/urandom | base64 | tr -d '/+=')")
+PBXAPI_DATABASE_URL=$(database_url "$(head -c 24 /dev/urandom | od -An -tx1 | tr -d ' \n')")
 PBXAPI_REDIS_URL=unix:///run/redis-pbxapi/redis-server.sock?db=0
 PBXAPI_BIND=unix:/run/pbxapi/api.sock
 PBXAPI_TRUSTED_PROXIES=1
