@@ -236,4 +236,4 @@ def header(request: Request, name: str) -> str:
 def request_id_of(request: Request) -> str:
     """The caller's X-Request-Id where it is sane, else a new one."""
     given = header(request, "X_REQUEST_ID")
-    return given if given and _SANE_ID.fullmatch(given) else uuid4().hex
+    return given if _SANE_ID.fullmatch(given) else uuid4().hex

@@ -351,13 +351,16 @@ def message_waiting(switch: EventSocket, mailbox: str) -> None:
     _expect(switch, f"luarun app.lua voicemail mwi {_mailbox(mailbox)}", "+OK")
 
 
-def user_exists(switch: EventSocket, user: str, domain: str) -> bool:
-    """Whether the switch finds a user in its directory."""
-    command = f"user_exists id {_named(_USER, user, 'user')} {_named(_DOMAIN, domain, 'domain')}"
+def _is_true(switch: EventSocket, command: str) -> bool:
     answer = switch.api(command).strip()
     if answer not in ("true", "false"):
         raise _refused(command, answer)
     return answer == "true"
+
+
+def user_exists(switch: EventSocket, user: str, domain: str) -> bool:
+    """Whether the switch finds a user in its directory."""
+    return _is_true(switch, f"user_exists id {_named(_USER, user, 'user')} {_named(_DOMAIN, domain, 'domain')}")
 
 
 def host_name(switch: EventSocket) -> str:
@@ -372,11 +375,7 @@ def switch_name(switch: EventSocket) -> str:
 
 def in_access_list(switch: EventSocket, address: str, name: str) -> bool:
     """Whether an access list lets an address in; one that the switch does not know lets nobody in."""
-    command = f"acl {ip_address(address)} {_named(_VARIABLE, name, 'access list')}"
-    answer = switch.api(command).strip()
-    if answer not in ("true", "false"):
-        raise _refused(command, answer)
-    return answer == "true"
+    return _is_true(switch, f"acl {ip_address(address)} {_named(_VARIABLE, name, 'access list')}")
 
 
 def global_variable(switch: EventSocket, name: str) -> str | None:

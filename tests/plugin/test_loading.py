@@ -189,7 +189,7 @@ def test_a_secret_never_reaches_a_jobs_arguments(host: Host, pbx: Pbx, tmp_path:
 def test_many_plugins_cost_a_round_trip_each_and_a_request_nothing(
     host: Host, pbx: Pbx, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """How long 200 take is measured by tests/bench/many_plugins.py; here is counted what that depends on."""
+    """How long 200 take is measured by tests/bench/start.py; here is counted what that depends on."""
     from pbxapi.data.database import Session
     from pbxapi.data.trial import Trial
 
