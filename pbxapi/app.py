@@ -11,12 +11,12 @@ from pbxapi.changes.live import LiveQuestions
 from pbxapi.changes.queues import connect
 from pbxapi.config import Config, load_config
 from pbxapi.data.database import Database
+from pbxapi.http.faults import Faults
 from pbxapi.http.gateway import Gateway
 from pbxapi.http.routes import register_routes
 from pbxapi.http.serving import Services
 from pbxapi.plugin.call import Ask
 from pbxapi.plugin.loader import load_registry
-from pbxapi.plugin.resource import BODY_MOST
 from pbxapi.probes import add_probes
 
 log = logging.getLogger(__name__)
@@ -40,8 +40,7 @@ def create_app(config: Config | None = None, ask: Ask | None = None) -> Flask:
     # One connection for each thread that serves requests, and one for the event streams.
     database = Database(config.database_url, max_size=config.threads + 1, name="pbxapi-api")
     registry = load_registry(config, database)
-    app = Gateway()
-    app.config["MAX_CONTENT_LENGTH"] = BODY_MOST
+    app = Gateway(Faults(config.url_prefix, registry))
     if config.trusted_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=config.trusted_proxies, x_proto=0)  # type: ignore[method-assign]
     services = Services(

@@ -4,35 +4,37 @@ from __future__ import annotations
 
 from functools import partial
 
-from flask import Flask, Request, Response, jsonify, request
+from flask import Response
 
 from pbxapi.changes.health import health, timed
 from pbxapi.config import Config
 from pbxapi.data.keys import SYSTEM, within
 from pbxapi.errors import forbidden
+from pbxapi.http.envelope import json_response
 from pbxapi.http.figures import Figures
+from pbxapi.http.gateway import Gateway, Request
 from pbxapi.http.serving import Services
 from pbxapi.metrics import CONTENT_TYPE, Metrics
 from pbxapi.plugin.checks import plugins_health
 
 
-def add_probes(app: Flask, services: Services) -> None:
+def add_probes(app: Gateway, services: Services) -> None:
     """Serve ``/healthz``, ``/readyz`` and ``/metrics``, and count all requests. To be called after all routes."""
 
-    def healthz() -> Response:
+    def healthz(_: Request) -> Response:
         """This process answers. It asks nothing else, so that no fault elsewhere has it started again."""
-        return jsonify({"state": "ok"})
+        return json_response({"state": "ok"})
 
-    def readyz() -> tuple[Response, int]:
+    def readyz(request: Request) -> Response:
         """Whether requests can be served: 200 or 503, and ``state``. All else is for those who may watch."""
         serves, parts = health(services.database, services.config.redis_url)
         if serves:
             parts["plugins"] = timed(lambda: plugins_health(services.registry, services.database))
         state = "ok" if all(part["state"] == "ok" for part in parts.values()) else "degraded"
         shown = parts if may_watch(request, services) else {}
-        return jsonify({"state": state, **shown}), 200 if serves else 503
+        return json_response({"state": state, **shown}, 200 if serves else 503)
 
-    def figures() -> Response:
+    def figures(request: Request) -> Response:
         """What is counted, for those who may watch."""
         if not may_watch(request, services):
             raise forbidden("Figures are for this host, for PBXAPI_METRICS_ALLOW, and for the system's key")

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import hmac
 import logging
-import re
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Generic, TypeVar
-from uuid import UUID, uuid4
-
-from flask import Request
+from uuid import UUID
 
 from pbxapi.data.database import Database, DatabaseError, Session
 from pbxapi.data.keys import SYSTEM, Key, digest, find_key, looks_like_a_key, note_use
 from pbxapi.data.links import Link, link_secrets
 from pbxapi.errors import ApiError
+from pbxapi.http.gateway import Request
 from pbxapi.http.lines import address_of
 from pbxapi.plugin import Caller
 
@@ -27,8 +25,6 @@ auth_log = logging.getLogger("pbxapi.auth")
 
 SECONDS = 1.0
 """How long a key or a domain is believed: a revoked key is refused within two seconds on every process."""
-
-_SANE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
 
 _SYSTEM_KEY = """
 select default_setting_value from v_default_settings
@@ -81,13 +77,13 @@ class Callers:
         self._secrets: _Recent[list[bytes]] = _Recent()
         self._domains: _Recent[tuple[UUID, str] | None] = _Recent()
 
-    def identify(self, key: Key, request: Request, request_id: str) -> Caller:
+    def identify(self, key: Key, request: Request) -> Caller:
         """Who calls with a key that is good.
 
         Raises:
             ApiError: 400 MISSING_DOMAIN or INVALID_DOMAIN.
         """
-        domain_uuid, domain_name = self._domain(key, header(request, "X_DOMAIN").strip())
+        domain_uuid, domain_name = self._domain(key, request.header("X_DOMAIN").strip())
         return Caller(
             key_id=key.key_id,
             domain_uuid=domain_uuid,
@@ -98,8 +94,8 @@ class Callers:
             rate_limit=key.rate_limit,
             ends_at=key.ends_at,
             address=request.remote_addr or "",
-            request_id=request_id,
-            allow_global=key is SYSTEM and header(request, "X_ALLOW_GLOBAL").lower() == "true",
+            request_id=request.id,
+            allow_global=key is SYSTEM and request.header("X_ALLOW_GLOBAL").lower() == "true",
         )
 
     def check_key(self, request: Request) -> Key:
@@ -109,7 +105,7 @@ class Callers:
             ApiError: 401 UNAUTHORIZED, in the same words whatever is wrong with it; 500 CONFIG_ERROR where it is
                 wrong and the system has none.
         """
-        text = header(request, "X_API_KEY")
+        text = request.header("X_API_KEY")
         if not text:
             raise _wrong_key()
         hash = digest(text)
@@ -125,7 +121,7 @@ class Callers:
             raise ApiError(500, "CONFIG_ERROR", "API key not configured")
         raise _wrong_key()
 
-    def follow(self, link: Link, request: Request, request_id: str) -> Caller:
+    def follow(self, link: Link, request: Request) -> Caller:
         """Who calls by a link that was handed out: it may do one thing, in one domain, for as long as it says.
 
         Raises:
@@ -136,7 +132,7 @@ class Callers:
         if link.expires <= time.time():
             raise ApiError(401, "UNAUTHORIZED", "The link has ended")
         key = Key(link.key_id, frozenset({link.domain_uuid}), frozenset({link.scope}))
-        return self.identify(key, request, request_id)
+        return self.identify(key, request)
 
     def _read_secrets(self) -> list[bytes]:
         with self._database.reading() as session:
@@ -223,17 +219,3 @@ def find_domain(session: Session, name: str) -> tuple[UUID, str] | None:
         uuid = None
     row = session.row(_DOMAIN, uuid=uuid, name=name)
     return (row["domain_uuid"], row["domain_name"]) if row else None
-
-
-def header(request: Request, name: str) -> str:
-    """A header by its name in WSGI, for every request: `Request.headers` takes ten times as long.
-
-    Empty where it was not sent.
-    """
-    return str(request.environ.get(f"HTTP_{name}", ""))
-
-
-def request_id_of(request: Request) -> str:
-    """The caller's X-Request-Id where it is sane, else a new one."""
-    given = header(request, "X_REQUEST_ID")
-    return given if _SANE_ID.fullmatch(given) else uuid4().hex

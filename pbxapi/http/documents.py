@@ -8,15 +8,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from apispec.ext.marshmallow import MarshmallowPlugin
-from flask import Flask, Response
+from flask import Flask
 from flask_smorest import Api
 from marshmallow import Schema
-from werkzeug.exceptions import HTTPException
 
 from pbxapi import __version__
 from pbxapi.config import Config
-from pbxapi.http.envelope import dumps, render_error
-from pbxapi.http.faults import translate
+from pbxapi.http.envelope import dumps
 from pbxapi.http.serving import Served
 from pbxapi.http.streams import MEDIA as STREAM
 from pbxapi.plugin import EventType, Operation
@@ -113,17 +111,6 @@ _ERROR = {
 }
 
 
-class Documented(Api):  # type: ignore[misc]
-    """flask-smorest's Api, with the contract's own error envelope."""
-
-    resources: frozenset[str] = frozenset()
-    prefix = ""
-
-    def handle_http_exception(self, error: HTTPException) -> Response:
-        """Render a fault of Flask's own."""
-        return render_error(translate(error, self.resources, self.prefix))
-
-
 class Documents:
     """Describes the operations that an app serves: made at the first request for it, once per process.
 
@@ -134,7 +121,7 @@ class Documents:
         app.config.update(API_TITLE="pbxapi", API_VERSION=__version__, OPENAPI_VERSION="3.1.0")
         self._components: dict[str, Schema] = {}
         schemas = MarshmallowPlugin(schema_name_resolver=self._name)
-        self.api = Documented(
+        self.api = Api(
             app,
             spec_kwargs={
                 "marshmallow_plugin": schemas,
@@ -143,7 +130,6 @@ class Documents:
         )
         assert schemas.converter is not None
         schemas.converter.add_attribute_function(_items)  # type: ignore[no-untyped-call]
-        self.api.prefix = config.url_prefix
         self._app = app
         self._registry = registry
         self._served: dict[str, tuple[LoadedResource, dict[str, Served]]] = {}

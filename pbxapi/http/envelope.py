@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
 import orjson
 from flask import Response
-from flask.json.provider import JSONProvider
 
 from pbxapi.errors import ApiError
 from pbxapi.plugin import Answer
@@ -24,14 +24,9 @@ def dumps(value: Any) -> bytes:
     return orjson.dumps(value, default=_default)
 
 
-class OrjsonProvider(JSONProvider):
-    """Makes Flask and the OpenAPI document use the same JSON."""
-
-    def dumps(self, obj: Any, **kwargs: Any) -> str:
-        return dumps(obj).decode()
-
-    def loads(self, s: str | bytes, **kwargs: Any) -> Any:
-        return orjson.loads(s)
+def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """An answer without an envelope."""
+    return Response(dumps(value), status, headers, content_type="application/json")
 
 
 def render(answer: Answer) -> Response:
@@ -45,10 +40,10 @@ def render(answer: Answer) -> Response:
         body["warnings"] = answer.warnings
     if answer.pagination is not None:
         body["pagination"] = answer.pagination
-    return Response(dumps(body), answer.status, content_type="application/json")
+    return json_response(body, answer.status)
 
 
 def render_error(error: ApiError, **more: Any) -> Response:
     """A failure."""
     body = {"success": False, "error": {**error.fault, **more}}
-    return Response(dumps(body), error.status, dict(error.headers), content_type="application/json")
+    return json_response(body, error.status, error.headers)

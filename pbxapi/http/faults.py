@@ -4,81 +4,66 @@ from __future__ import annotations
 
 import logging
 
-from flask import Flask, Response, g, request
-from werkzeug.exceptions import (
-    HTTPException,
-    MethodNotAllowed,
-    NotFound,
-    RequestEntityTooLarge,
-    TooManyRequests,
-)
+from flask import Response
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
 
 from pbxapi.data.database import DISMANTLED, UNAVAILABLE
 from pbxapi.errors import ApiError, SwitchUnavailable
 from pbxapi.http.envelope import render_error
+from pbxapi.http.gateway import Request
+from pbxapi.plugin.loader import Registry
 
 log = logging.getLogger(__name__)
 
 
-def translate(error: HTTPException, resources: frozenset[str], prefix: str) -> ApiError:
-    """The contract's words for a fault of Flask's own."""
-    if isinstance(error, MethodNotAllowed):
-        methods = sorted(set(error.valid_methods or ()) - {"HEAD", "OPTIONS"})
-        return ApiError(405, "METHOD_NOT_ALLOWED", "Method not allowed", headers={"Allow": ", ".join(methods)})
-    if isinstance(error, NotFound):
-        below = request.path.removeprefix(prefix + "/") if request.path.startswith(prefix + "/") else ""
-        resource, _, rest = below.partition("/")
-        if rest and resource in resources:
-            return ApiError(501, "NOT_IMPLEMENTED", "Endpoint handler not implemented")
-        return ApiError(404, "NOT_FOUND", "Endpoint not found")
-    if isinstance(error, RequestEntityTooLarge):
-        return ApiError(413, "VALIDATION_ERROR", "Request body is larger than 1 MiB")
-    if isinstance(error, TooManyRequests):
-        return ApiError(429, "RATE_LIMITED", "Too many requests with this key; Retry-After says when to go on")
-    status = error.code or 500
-    if status >= 500:
-        return ApiError(status, "INTERNAL_ERROR", "Internal server error")
-    return ApiError(status, "VALIDATION_ERROR", error.name)
+class Faults:
+    """Makes an answer of whatever a request ended with.
+
+    Args:
+        prefix: of the URLs of all resources.
+    """
+
+    def __init__(self, prefix: str, registry: Registry) -> None:
+        self._prefix = prefix + "/"
+        self._registry = registry
+
+    def __call__(self, request: Request, error: Exception) -> Response:
+        """The answer; the log tells of what the operator has to know."""
+        if isinstance(error, ApiError):
+            return render_error(error)
+        if isinstance(error, HTTPException):
+            return render_error(self._translate(error, request.path))
+        if isinstance(error, SwitchUnavailable):
+            return render_error(ApiError(503, "SWITCH_UNAVAILABLE", "FreeSWITCH does not answer"))
+        if isinstance(error, UNAVAILABLE):
+            log.warning("request %s: the database is not available: %s", request.id, type(error).__name__)
+            return _unavailable("The database does not answer", 1)
+        if isinstance(error, DISMANTLED):
+            words = " ".join(str(error).split())
+            log.error("request %s: %s: look at `pbxapi doctor` and `pbxapi rights`", request.id, words)
+            return _unavailable("The database is not ready to be used", 5)
+        plugin = f" in plugin {request.plugin}" if request.plugin else ""
+        log.error("request %s failed%s", request.id, plugin, exc_info=error)
+        return render_error(ApiError(500, "INTERNAL_ERROR", "Internal server error"), request_id=request.id)
+
+    def _translate(self, error: HTTPException, path: str) -> ApiError:
+        """The contract's words for a fault of werkzeug's own."""
+        if isinstance(error, MethodNotAllowed):
+            methods = sorted(set(error.valid_methods or ()) - {"HEAD", "OPTIONS"})
+            return ApiError(405, "METHOD_NOT_ALLOWED", "Method not allowed", headers={"Allow": ", ".join(methods)})
+        if isinstance(error, NotFound):
+            below = path.removeprefix(self._prefix) if path.startswith(self._prefix) else ""
+            resource, _, rest = below.partition("/")
+            if rest and resource in self._registry.resources:
+                return ApiError(501, "NOT_IMPLEMENTED", "Endpoint handler not implemented")
+            return ApiError(404, "NOT_FOUND", "Endpoint not found")
+        if isinstance(error, RequestEntityTooLarge):
+            return ApiError(413, "VALIDATION_ERROR", "Request body is larger than 1 MiB")
+        status = error.code or 500
+        if status >= 500:
+            return ApiError(status, "INTERNAL_ERROR", "Internal server error")
+        return ApiError(status, "VALIDATION_ERROR", error.name)
 
 
-def register_faults(app: Flask) -> None:
-    """Handle the faults that are no HTTPException; those go through `Documented.handle_http_exception`."""
-
-    def api_error(error: ApiError) -> Response:
-        return render_error(error)
-
-    def switch_unavailable(error: SwitchUnavailable) -> Response:
-        return render_error(ApiError(503, "SWITCH_UNAVAILABLE", "FreeSWITCH does not answer"))
-
-    def database_unavailable(error: Exception) -> Response:
-        log.warning("request %s: the database is not available: %s", g.get("request_id"), type(error).__name__)
-        unavailable = ApiError(
-            503, "DATABASE_UNAVAILABLE", "The database does not answer", headers={"Retry-After": "1"}
-        )
-        return render_error(unavailable)
-
-    def database_dismantled(error: Exception) -> Response:
-        words = " ".join(str(error).split())
-        log.error("request %s: %s: look at `pbxapi doctor` and `pbxapi rights`", g.get("request_id"), words)
-        unavailable = ApiError(
-            503, "DATABASE_UNAVAILABLE", "The database is not ready to be used", headers={"Retry-After": "5"}
-        )
-        return render_error(unavailable)
-
-    def unexpected(error: Exception) -> Response:
-        log.error("request %s failed%s", g.get("request_id"), _of_plugin(), exc_info=error)
-        fault = ApiError(500, "INTERNAL_ERROR", "Internal server error")
-        return render_error(fault, request_id=g.get("request_id"))
-
-    app.register_error_handler(ApiError, api_error)
-    app.register_error_handler(SwitchUnavailable, switch_unavailable)
-    for kind in UNAVAILABLE:
-        app.register_error_handler(kind, database_unavailable)
-    for lacking in DISMANTLED:
-        app.register_error_handler(lacking, database_dismantled)
-    app.register_error_handler(Exception, unexpected)
-
-
-def _of_plugin() -> str:
-    plugin = g.get("plugin")
-    return f" in plugin {plugin}" if plugin else ""
+def _unavailable(message: str, seconds: int) -> Response:
+    return render_error(ApiError(503, "DATABASE_UNAVAILABLE", message, headers={"Retry-After": str(seconds)}))

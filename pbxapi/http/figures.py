@@ -17,9 +17,10 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from flask import Flask, Request, Response, g, request
+from flask import Response
 
 from pbxapi.data.database import Database
+from pbxapi.http.gateway import Gateway, Request
 from pbxapi.http.lines import METHODS
 from pbxapi.http.rates import unchecked
 
@@ -146,7 +147,7 @@ class Figures:
     _BUCKETS = _SECONDS + 1
     _WIDTH = _BUCKETS + len(BUCKETS) + 1
 
-    def __init__(self, app: Flask, database: Database, processes: int) -> None:
+    def __init__(self, app: Gateway, database: Database, processes: int) -> None:
         self._database = database
         routes = {(rule.rule, method) for rule in app.url_map.iter_rules() for method in rule.methods or ()}
         routes |= {(NOWHERE, method) for method in (*METHODS, "other")}
@@ -159,14 +160,13 @@ class Figures:
         self._looking = threading.Lock()
         self._looked_at = 0.0
         self._before = dict.fromkeys(COUNTED, 0)
-        app.after_request(self._count)
+        app.after.append(self._count)
 
-    def _count(self, response: Response) -> Response:
+    def _count(self, request: Request, response: Response) -> Response:
         now = time.perf_counter()
-        seconds = now - g.get("started", now)
-        own: Request = request._get_current_object()  # type: ignore[attr-defined]
-        method = own.method if own.method in METHODS else "other"
-        place = self._routes.get((own.url_rule.rule if own.url_rule else NOWHERE, method))
+        seconds = now - request.started
+        method = request.method if request.method in METHODS else "other"
+        place = self._routes.get((request.url_rule.rule if request.url_rule else NOWHERE, method))
         if place is None:
             place = self._routes[NOWHERE, method]
         kind = min(max(response.status_code // 100, 2), 5) - 2

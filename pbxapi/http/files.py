@@ -7,17 +7,19 @@ import threading
 from io import BytesIO
 from urllib.parse import quote
 
-from flask import Response, send_file
+from flask import Response
 from werkzeug.http import dump_options_header
+from werkzeug.utils import send_file
 
 from pbxapi.errors import ApiError
+from pbxapi.http.gateway import Request
 from pbxapi.plugin.call import FileAnswer
 
 INTERNAL = "/_pbxapi_files"
 """The locations of nginx that hold the switch's folders, by their names; nobody can ask for them."""
 
 
-def send(answer: FileAnswer, accel: bool, free: threading.BoundedSemaphore) -> Response:
+def send(request: Request, answer: FileAnswer, accel: bool, free: threading.BoundedSemaphore) -> Response:
     """Send a file.
 
     Args:
@@ -27,7 +29,7 @@ def send(answer: FileAnswer, accel: bool, free: threading.BoundedSemaphore) -> R
     Raises:
         ApiError: 503 while too many are.
     """
-    response = _from_nginx(answer) if accel and answer.path else _from_here(answer, free)
+    response = _from_nginx(answer) if accel and answer.path else _from_here(request, answer, free)
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Cache-Control"] = "no-store"  # send_file has words of its own
     return response
@@ -43,10 +45,19 @@ def _from_nginx(answer: FileAnswer) -> Response:
     return response
 
 
-def _from_here(answer: FileAnswer, free: threading.BoundedSemaphore) -> Response:
+def _from_here(request: Request, answer: FileAnswer, free: threading.BoundedSemaphore) -> Response:
     if answer.opened is None:
         content = BytesIO(answer.content)
-        return send_file(content, answer.media, download_name=answer.name, conditional=True, etag=answer.tag)
+        response = send_file(
+            content,
+            request.environ,
+            answer.media,
+            download_name=answer.name,
+            etag=answer.tag,
+            response_class=Response,
+        )
+        assert isinstance(response, Response)
+        return response
     # A slow client holds a thread for as long as it likes.
     if not free.acquire(blocking=False):
         answer.opened.close()
@@ -61,12 +72,14 @@ def _from_here(answer: FileAnswer, free: threading.BoundedSemaphore) -> Response
             status = os.fstat(file.fileno())
             response = send_file(
                 f"/proc/self/fd/{file.fileno()}",  # the very file that was opened, whatever its name is by now
+                request.environ,
                 answer.media,
                 download_name=answer.name,
-                conditional=True,
                 etag=f"{status.st_ino:x}-{status.st_mtime_ns:x}-{status.st_size:x}",
                 last_modified=status.st_mtime,
+                response_class=Response,
             )
+            assert isinstance(response, Response)
     except BaseException:
         free.release()
         raise

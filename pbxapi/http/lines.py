@@ -10,7 +10,9 @@ from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
-from flask import Flask, Request, Response, g, request
+from flask import Response
+
+from pbxapi.http.gateway import Gateway, Request
 
 log = logging.getLogger("pbxapi.request")
 
@@ -23,29 +25,27 @@ PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 """Asked for every few seconds: their successes are told at the level DEBUG only."""
 
 
-def log_requests(app: Flask) -> None:
+def log_requests(app: Gateway) -> None:
     """Tell of every request once its answer has begun. To be called before hooks that may set further headers.
 
     Of the query only a record's uuid is told, of headers and bodies nothing.
     """
 
-    def tell(response: Response) -> Response:
-        own: Request = request._get_current_object()  # type: ignore[attr-defined]
-        usual = own.path in PROBES and response.status_code < 400
+    def tell(request: Request, response: Response) -> Response:
+        usual = request.path in PROBES and response.status_code < 400
         level = logging.DEBUG if usual else logging.INFO
         if log.isEnabledFor(level):
-            log.log(level, "request", extra={"fields": _fields(own, response.status_code)})
+            log.log(level, "request", extra={"fields": _fields(request, response.status_code)})
         return response
 
-    app.after_request(tell)
+    app.after.append(tell)
 
 
 def _fields(request: Request, status: int) -> dict[str, Any]:
-    known = g._get_current_object()
-    caller = known.get("caller")
+    caller = request.caller
     told = {
-        "id": known.get("request_id"),
-        "key": known.get("key_id"),
+        "id": request.id,
+        "key": request.key_id,
         "domain": caller.domain_name if caller else None,
         "method": request.method if request.method in METHODS else "other",
         "route": request.url_rule.rule if request.url_rule else None,
@@ -53,7 +53,7 @@ def _fields(request: Request, status: int) -> dict[str, Any]:
         "path": _quoted(request.path[:PATH_MOST]),
         "record": _uuid(request.args.get("uuid", "")) if request.query_string else None,
         "status": status,
-        "ms": round((time.perf_counter() - known.started) * 1000, 1) if "started" in known else None,
+        "ms": round((time.perf_counter() - request.started) * 1000, 1),
         "address": address_of(request),
     }
     return {name: value for name, value in told.items() if value is not None and value != ""}

@@ -11,10 +11,11 @@ import html
 from collections.abc import Callable
 from pathlib import Path
 
-from flask import Flask, Response, request
+from flask import Flask, Response
 
 from pbxapi import __version__
 from pbxapi.errors import not_found
+from pbxapi.http.gateway import Request
 
 FOLDER = Path(__file__).parent / "browser"
 
@@ -44,7 +45,7 @@ def add_pages(app: Flask, prefix: str) -> frozenset[str]:
     version = hash[:16]
     place = f"{prefix}/pages/{version}"
 
-    def asset(version_asked: str, name: str) -> Response:
+    def asset(_: Request, version_asked: str, name: str) -> Response:
         if version_asked != version or name not in assets:
             raise not_found("There is no such file")
         response = Response(assets[name], content_type=f"{_TYPES[Path(name).suffix]}; charset=utf-8")
@@ -58,15 +59,15 @@ def add_pages(app: Flask, prefix: str) -> frozenset[str]:
         for word, value in (("@assets@", place), ("@prefix@", prefix), ("@version@", __version__)):
             shell = shell.replace(word, html.escape(value))
         app.add_url_rule(f"{prefix}/{page}", page, _serve(shell), methods=["GET"])
-    app.add_url_rule("/console", "to-console", lambda: _redirect(f"{prefix}/console"), methods=["GET"])
+    app.add_url_rule("/console", "to-console", lambda _: _redirect(f"{prefix}/console"), methods=["GET"])
     return frozenset({"pages", *PAGES})
 
 
-def _serve(shell: str) -> Callable[[], Response]:
+def _serve(shell: str) -> Callable[[Request], Response]:
     body = shell.encode()
     tag = hashlib.sha256(body).hexdigest()[:32]
 
-    def page() -> Response:
+    def page(request: Request) -> Response:
         response = Response(body, content_type="text/html; charset=utf-8", headers=_HEADERS)
         response.headers["Cache-Control"] = "no-cache"
         response.set_etag(tag)

@@ -13,11 +13,12 @@ from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from flask import Request, Response
+from flask import Response
 
 from pbxapi.data.answers import find_answer, hold_request, keep_answer
 from pbxapi.data.database import Session
 from pbxapi.errors import ApiError, invalid
+from pbxapi.http.gateway import Request
 from pbxapi.plugin import Caller
 
 HEADER = "Idempotency-Key"

@@ -2,60 +2,53 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
-from flask import Flask, Request, Response, g, jsonify, request
+from flask import Response
 
 from pbxapi.data.links import Link, read_link
-from pbxapi.http.callers import request_id_of
 from pbxapi.http.documents import Documents
-from pbxapi.http.faults import register_faults
+from pbxapi.http.envelope import json_response
+from pbxapi.http.gateway import Gateway, Request
 from pbxapi.http.lines import log_requests
 from pbxapi.http.pages import add_pages
-from pbxapi.http.rates import limit_rates
+from pbxapi.http.rates import Rates
 from pbxapi.http.serving import Served, Services
 from pbxapi.plugin.loader import LoadedResource, Registry
 
 
-def register_routes(app: Flask, services: Services, registry: Registry) -> None:
+def register_routes(app: Gateway, services: Services, registry: Registry) -> None:
     """Serve all resources of a registry on an app."""
     prefix = services.config.url_prefix
     callers = services.callers
     open_endpoints = {"openapi", *add_pages(app, prefix)}
 
-    def before() -> None:
-        # What stands behind Flask's proxies: to look it up thirty times is a tenth of a short answer.
-        own: Request = request._get_current_object()  # type: ignore[attr-defined]
-        known = g._get_current_object()
-        known.request_id = request_id_of(own)
-        known.started = time.perf_counter()
-        if not own.path.startswith(prefix + "/"):
+    def identify(request: Request) -> None:
+        if not request.path.startswith(prefix + "/"):
             return
-        if own.endpoint in open_endpoints and "X-API-Key" not in own.headers:
+        if request.endpoint in open_endpoints and "HTTP_X_API_KEY" not in request.environ:
             return
-        if link := _link(own):
-            known.key_id = link.key_id
-            known.caller = callers.follow(link, own, known.request_id)
+        if link := _link(request):
+            request.key_id = link.key_id
+            request.caller = callers.follow(link, request)
             return
-        key = callers.check_key(own)
-        known.key_id = key.key_id
-        if own.endpoint not in open_endpoints:
-            known.caller = callers.identify(key, own, known.request_id)
+        key = callers.check_key(request)
+        request.key_id = key.key_id
+        if request.endpoint not in open_endpoints:
+            request.caller = callers.identify(key, request)
 
-    def after(response: Response) -> Response:
+    def tell(request: Request, response: Response) -> Response:
         headers = response.headers
-        headers["X-Request-Id"] = g.request_id
+        headers["X-Request-Id"] = request.id
         if "Cache-Control" not in headers:
             headers["Cache-Control"] = "no-store"
+        headers.update(request.told)
         return response
 
     log_requests(app)
-    app.before_request(before)
-    limit_rates(app, services.config.rate_limit, services.rate_pool)
-    app.after_request(after)
-    register_faults(app)
+    app.before += identify, Rates(services.config.rate_limit, services.rate_pool).check
+    app.after.append(tell)
     documents = Documents(app, services.config, registry)
     for loaded in registry.plugins:
         try:
@@ -70,10 +63,9 @@ def register_routes(app: Flask, services: Services, registry: Registry) -> None:
             documents.add(resource, operations)
             for endpoint, operation in operations.items():
                 _add(app, f"{prefix}/{resource.declaration.name}", endpoint, operation)
-    documents.api.resources = frozenset(registry.resources)
 
-    def openapi() -> Response:
-        return jsonify(documents.document())
+    def openapi(_: Request) -> Response:
+        return json_response(documents.document())
 
     app.add_url_rule(f"{prefix}/openapi.json", "openapi", openapi, methods=["GET"])
 
@@ -95,7 +87,7 @@ def _operations(services: Services, resource: LoadedResource) -> dict[str, Serve
     }
 
 
-def _add(app: Flask, place: str, endpoint: str, served: Served) -> None:
+def _add(app: Gateway, place: str, endpoint: str, served: Served) -> None:
     operation, view = served.operation, _view(served)
     # flask-smorest takes it for granted that a rule has defaults.
     more: dict[str, Any] = {"methods": served.methods, "defaults": {}}
@@ -113,12 +105,13 @@ def _add(app: Flask, place: str, endpoint: str, served: Served) -> None:
 def _view(served: Served) -> Callable[..., Response]:
     plugin = served.resource.plugin
 
-    def view(uuid: str | None = None, **parts: str) -> Response:
-        g.plugin = plugin
+    def view(request: Request, uuid: str | None = None, **parts: str) -> Response:
+        request.plugin = plugin
         part = parts.get(served.operation.part)
         if served.lenient:
             uuid = request.args.get("uuid") if uuid is None else uuid
             part = request.args.get(served.operation.part)
-        return served(request._get_current_object(), g.caller, uuid, part)  # type: ignore[attr-defined]
+        assert request.caller is not None
+        return served(request, request.caller, uuid, part)
 
     return view

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from flask import Request, Response
+from flask import Response
 
 from pbxapi.config import Config
 from pbxapi.data.change import count_waiting, read_state
@@ -22,6 +22,7 @@ from pbxapi.http.downloads import Download
 from pbxapi.http.envelope import render
 from pbxapi.http.figures import Figures
 from pbxapi.http.files import send
+from pbxapi.http.gateway import Request
 from pbxapi.http.repeats import Repeat, idempotency_key
 from pbxapi.http.streams import Streams
 from pbxapi.http.tags import Tags, check_match, tell_tag
@@ -201,7 +202,7 @@ class Served:
         if isinstance(answer, EventStream):
             return self._services.streams.open(request, call.caller, answer, self.scope)
         if isinstance(answer, FileAnswer):
-            return send(answer, self._services.config.accel, self._services.waits)
+            return send(request, answer, self._services.config.accel, self._services.waits)
         response = render(answer)
         if record_tag and self.operation.name == "get":
             tag = f"{record_tag}-{self._services.tags.of_answer(response.get_data())}"

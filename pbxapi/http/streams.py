@@ -15,7 +15,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from flask import Request, Response
+from flask import Response
 
 from pbxapi.config import Config
 from pbxapi.data.database import Database
@@ -23,6 +23,7 @@ from pbxapi.data.events import POSITION_MOST, last_position
 from pbxapi.data.keys import digest
 from pbxapi.errors import ApiError, invalid
 from pbxapi.http.callers import Callers
+from pbxapi.http.gateway import Request
 from pbxapi.http.telling import BUFFER, Stream, Teller, gap
 from pbxapi.plugin import Caller, EventStream
 from pbxapi.plugin.events import readable_types

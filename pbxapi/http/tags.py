@@ -12,10 +12,11 @@ from hashlib import blake2b
 from typing import Any
 
 import orjson
-from flask import Request, Response
+from flask import Response
 
 from pbxapi.data.database import Session
 from pbxapi.errors import ApiError
+from pbxapi.http.gateway import Request
 
 _SECRET = "select value from pbxapi.secret where name = 'etag'"
 
