@@ -15,6 +15,8 @@ from pbxapi.config import load_config
 from pbxapi.data.database import Database
 from pbxapi.data.keys import create_key
 from pbxapi.errors import ConfigError
+from pbxapi.http.faults import Faults
+from pbxapi.http.gateway import Gateway
 from pbxapi.probes import add_probes
 from pbxapi.sandbox.database import scratch_database
 from pbxapi.sandbox.postgres import EmbeddedPostgres
@@ -54,7 +56,7 @@ def test_a_process_that_answers_is_healthy_whatever_else_is_away(pbx: Pbx) -> No
     nowhere = "postgresql://127.0.0.1:1/none"
     config, database = replace(pbx.config, database_url=nowhere), Database(nowhere)
     services = pbx.app.extensions["pbxapi"]
-    away = Flask("away")
+    away = Gateway(Faults("/api/v1", services.registry))
     add_probes(away, replace(services, config=config, database=database))
     reply = away.test_client().get("/healthz")
     database.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from flask import Response
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from pbxapi.data.database import DISMANTLED, UNAVAILABLE
 from pbxapi.errors import ApiError, SwitchUnavailable
@@ -57,8 +57,6 @@ class Faults:
             if rest and resource in self._registry.resources:
                 return ApiError(501, "NOT_IMPLEMENTED", "Endpoint handler not implemented")
             return ApiError(404, "NOT_FOUND", "Endpoint not found")
-        if isinstance(error, RequestEntityTooLarge):
-            return ApiError(413, "VALIDATION_ERROR", "Request body is larger than 1 MiB")
         status = error.code or 500
         if status >= 500:
             return ApiError(status, "INTERNAL_ERROR", "Internal server error")

@@ -1,7 +1,7 @@
 """Flask, with each request handed on as an argument.
 
-Flask's own way pushes two contexts, sends six signals, and has every hook look its request up behind a proxy: that is
-a fifth of a short answer, and nothing here needs it.
+Flask's own way pushes two contexts, sends six signals, and has every hook look its request up behind a proxy: that
+is a tenth of a short answer, and nothing here needs it.
 """
 
 from __future__ import annotations

@@ -40,10 +40,11 @@ def register_routes(app: Gateway, services: Services, registry: Registry) -> Non
 
     def tell(request: Request, response: Response) -> Response:
         headers = response.headers
-        headers["X-Request-Id"] = request.id
+        headers.add("X-Request-Id", request.id)
         if "Cache-Control" not in headers:
-            headers["Cache-Control"] = "no-store"
-        headers.update(request.told)
+            headers.add("Cache-Control", "no-store")
+        if request.told:
+            headers.update(request.told)
         return response
 
     log_requests(app)

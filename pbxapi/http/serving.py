@@ -177,7 +177,7 @@ class Served:
                 part=part,
                 query=query,
                 content=raw,
-                content_type=request.mimetype,
+                content_type=request.mimetype if operation.takes else "",
                 lenient=self.lenient,
                 media=_media(request, operation),
             )
@@ -267,9 +267,9 @@ def read_body(request: Request, most: int) -> bytes:
     too_large = ApiError(413, "VALIDATION_ERROR", f"Request body is larger than {most // (1024 * 1024)} MiB")
     if request.content_length is not None and request.content_length > most:
         raise too_large
-    request.max_content_length = most
-    # Asked for a megabyte, the stream would make a buffer of one first.
-    body = request.stream.read(most + 1 if request.content_length is None else request.content_length)
+    request.max_content_length = most + 1  # where a body that does not tell its length ends, and is too large
+    # Asked for more than there is, the stream would make a buffer of that size first.
+    body = request.stream.read(-1 if request.content_length is None else request.content_length)
     if len(body) > most:
         raise too_large
     return body

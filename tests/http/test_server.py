@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from pbxapi.plugin.resource import BODY_MOST
 from pbxapi.sandbox.process import held
 from pbxapi.sandbox.sample import DOMAIN_UUID
 from pbxapi.sandbox.stack import Program
@@ -170,3 +171,23 @@ def test_an_export_that_nobody_reads_on_gives_its_thread_back(serve: Callable[..
         response.read(1000)
         connection.close()
         response.close()
+
+
+def test_a_body_that_does_not_tell_its_length_is_read_whole_or_refused(
+    serve: Callable[..., Path], pbx: Pbx
+) -> None:
+    connection = UnixConnection(serve())
+
+    def send(extension: str, blanks: int) -> int:
+        body = json.dumps({"extension": extension}).encode() + b" " * blanks
+        parts = (body[start : start + 50_000] for start in range(0, len(body), 50_000))
+        headers = {"X-API-Key": API_KEY, "X-Domain": pbx.domain}
+        connection.request("POST", "/api/v1/extensions", parts, headers)
+        with connection.getresponse() as answer:
+            answer.read()
+            return answer.status
+
+    assert send("7301", 900_000) == 201
+    assert send("7302", BODY_MOST) == 413
+    assert send("7303", 0) == 201
+    connection.close()
