@@ -5,7 +5,6 @@ somewhere. Checked for any number of records at once, under locks, since the dat
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -43,6 +42,8 @@ class Claims:
 
     def faults(self) -> list[ApiError | None]:
         """What is wrong with each record; None where nothing is."""
+        for check in self._checks:
+            check.read()
         return [self._fault(place) for place in self._places]
 
     def _fault(self, place: int) -> ApiError | None:
@@ -60,7 +61,9 @@ def check_numbers(call: Call, numbers: Mapping[str, str]) -> None:
     Raises:
         ApiError: 409 DUPLICATE_ERROR with the field; the message says what has the number.
     """
-    if fault := _Numbers(call, [numbers]).fault(0):
+    check = _Numbers(call, [numbers])
+    check.read()
+    if fault := check.fault(0):
         raise fault
 
 
@@ -102,9 +105,9 @@ class _Uniques:
         )
         return call.session.ask(text, **asked, own=call.uuid, domain_uuid=call.caller.domain_uuid)
 
-    @cached_property
-    def _taken(self) -> set[tuple[str, ...]]:
-        return {self._wanted[row["place"] - 1] for row in self._found()}
+    def read(self) -> None:
+        """Wait for what was asked."""
+        self._taken = {self._wanted[row["place"] - 1] for row in self._found()}
 
     def fault(self, place: int) -> ApiError | None:
         taken = self._values[place] in self._taken
@@ -135,12 +138,11 @@ class _Numbers:
             own=call.uuid,
         )
 
-    @cached_property
-    def _taken(self) -> dict[str, str]:
-        taken: dict[str, str] = {}
+    def read(self) -> None:
+        """Wait for what was asked."""
+        self._taken: dict[str, str] = {}
         for row in self._found():
-            taken.setdefault(row["number"], row["what"])
-        return taken
+            self._taken.setdefault(row["number"], row["what"])
 
     def fault(self, place: int) -> ApiError | None:
         for field, number in self._numbers[place].items():
@@ -172,12 +174,13 @@ class _Links:
         for _, target, uuid in (link for links in self._links for link in links):
             wanted.setdefault(target, set()).add(uuid)
         self._found = {target: ask_linked(call, target, uuids) for target, uuids in wanted.items()}
-        self._linked: dict[Target, set[UUID]] = {}
+
+    def read(self) -> None:
+        """Wait for what was asked."""
+        self._linked = {target: {row["uuid"] for row in rows()} for target, rows in self._found.items()}
 
     def fault(self, place: int) -> ApiError | None:
         for where, target, uuid in self._links[place]:
-            if target not in self._linked:
-                self._linked[target] = {row["uuid"] for row in self._found[target]()}
             if UUID(uuid) not in self._linked[target]:
                 return dead_link(where)
         return None

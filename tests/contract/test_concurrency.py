@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from pbxapi.sandbox.sample import DOMAIN_UUID
 from pbxapi.testing import Pbx, Reply, close_pbx, make_pbx
 
 CROWD = 50
@@ -149,3 +150,31 @@ def test_a_write_waits_a_moment_for_another_of_the_same_record_and_then_says_so(
         reply = busy.client.call("extensions", "update", uuid, {"description": "x"})
     assert (reply.status, reply.headers["Retry-After"]) == (503, "1")
     busy.client.update("extensions", uuid, description="x")
+
+
+@pytest.mark.parametrize(
+    ("resource", "lock", "held", "free"),
+    [
+        ("extensions", f"number:{DOMAIN_UUID}:7001", {"extension": "7001"}, {"extension": "7002"}),
+        (
+            "users",
+            f"unique:v_users:{DOMAIN_UUID}:one",
+            {"username": "one", "password": "Passw0rd-of-one"},
+            {"username": "two", "password": "Passw0rd-of-two"},
+        ),
+    ],
+)
+def test_one_that_waits_for_a_name_keeps_nobody_else_of_its_process_waiting(
+    busy: Pbx, resource: str, lock: str, held: Mapping[str, Any], free: Mapping[str, Any]
+) -> None:
+    with ThreadPoolExecutor(1) as thread, busy.database.writing() as other:
+        other.lock([lock])
+        other.value("select 1")
+        waiting = thread.submit(busy.client.call, resource, "create", json=held)
+        with busy.database.reading() as session:
+            while not session.value("select count(*) from pg_locks where locktype = 'advisory' and not granted"):
+                assert not waiting.done()
+                time.sleep(0.01)
+        busy.client.create(resource, **free)
+        assert not waiting.done()
+    assert waiting.result().status == 201
