@@ -98,6 +98,7 @@ class Gateway(Flask):
             for hook in reversed(self.after):
                 response = hook(request, response)
         except Exception as error:
+            response.close()
             response = self.fault(request, error)
         return response(environ, start_response)
 

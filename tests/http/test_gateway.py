@@ -57,13 +57,22 @@ def test_every_answer_goes_through_the_hooks_after_it_the_last_one_first(gateway
     assert seen == [("last", 404), ("first", 203)]
 
 
-def test_a_hook_that_fails_after_the_answer_is_a_fault_as_well(gateway: Gateway) -> None:
+def test_a_hook_that_fails_after_the_answer_is_a_fault_and_the_answer_gives_back_what_it_holds(
+    gateway: Gateway,
+) -> None:
+    given_back = []
+
+    def holding(request: Request, response: Response) -> Response:
+        response.call_on_close(lambda: given_back.append(request.path))
+        return response
+
     def broken(request: Request, response: Response) -> Response:
         raise ZeroDivisionError
 
-    gateway.after.append(broken)
+    gateway.after += broken, holding
     reply = gateway.test_client().get("/things/a")
     assert (reply.status_code, reply.text) == (500, "ZeroDivisionError")
+    assert given_back == ["/things/a"]
 
 
 @pytest.mark.parametrize("given", ["", "short", "-4711-4711", "two words\t!", "a" * 65, "<script>alert()"])
