@@ -11,6 +11,7 @@ import socket
 import stat
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -191,3 +192,29 @@ def test_a_body_that_does_not_tell_its_length_is_read_whole_or_refused(
     assert send("7302", BODY_MOST) == 413
     assert send("7303", 0) == 201
     connection.close()
+
+
+def files(pid: int, kind: str) -> int:
+    found = 0
+    for place in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            found += kind in str(place.readlink())
+    return found
+
+
+def test_connections_are_spread_over_the_processes(serve: Callable[..., Path], pbx: Pbx) -> None:
+    listening = serve(PBXAPI_WORKERS="2", PBXAPI_THREADS="2")
+    bind = f"PBXAPI_BIND=unix:{listening}\0".encode()
+    (master,) = (pid for pid in children(os.getpid()) if bind in Path(f"/proc/{pid}/environ").read_bytes())
+    while len(accepting := [pid for pid in children(master) if files(pid, "eventpoll")]) < 2:
+        time.sleep(0.05)
+    before = [files(pid, "socket:") for pid in accepting]
+    connections = [UnixConnection(listening) for _ in range(20)]
+    for connection in connections:
+        connection.request("GET", "/healthz")
+    for connection in connections:
+        connection.getresponse().read()
+    grown = [files(pid, "socket:") - count for pid, count in zip(accepting, before, strict=True)]
+    for connection in connections:
+        connection.close()
+    assert min(grown) >= len(connections) // 4
