@@ -71,7 +71,7 @@ class Gateway(Flask):
     """The application that all routes are added to. Its views take the request, then the parts of the path.
 
     Attributes:
-        before: called with each request before its view, which what they raise goes in place of.
+        before: called with each request before its view; what one of them raises is answered instead.
         after: called with each request and its answer, the last one first; each returns the answer to send.
         fault: makes an answer of a request and the exception that it ended with.
     """

@@ -155,7 +155,12 @@ def test_a_write_waits_a_moment_for_another_of_the_same_record_and_then_says_so(
 @pytest.mark.parametrize(
     ("resource", "lock", "held", "free"),
     [
-        ("extensions", f"number:{DOMAIN_UUID}:7001", {"extension": "7001"}, {"extension": "7002"}),
+        (
+            "conferences",
+            f"number:{DOMAIN_UUID}:7001",
+            {"conference_name": "one", "conference_extension": "7001"},
+            {"conference_name": "two", "conference_extension": "7002"},
+        ),
         (
             "users",
             f"unique:v_users:{DOMAIN_UUID}:one",
